@@ -1,0 +1,17 @@
+# One library per floor. LINKS: floors below. PRIVATE_LINKS: libraries behind a door.
+function(epsim_floor NAME)
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "HEADERS;SOURCES;LINKS;PRIVATE_LINKS")
+  if(ARG_SOURCES)
+    set(scope PUBLIC)
+    add_library(epsim_${NAME} STATIC ${ARG_SOURCES})
+    target_link_libraries(epsim_${NAME} PRIVATE epsim::warnings ${ARG_PRIVATE_LINKS})
+  else()
+    set(scope INTERFACE)
+    add_library(epsim_${NAME} INTERFACE)
+  endif()
+  add_library(epsim::${NAME} ALIAS epsim_${NAME})
+  target_sources(epsim_${NAME} ${scope}
+    FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
+  target_link_libraries(epsim_${NAME} ${scope} ${ARG_LINKS})
+  target_compile_features(epsim_${NAME} ${scope} cxx_std_20)
+endfunction()

@@ -1,0 +1,20 @@
+// EmbeddedFile: a preset or calibration that travels inside the binary, so that epsim runs from any
+// folder. cmake/EmbedFiles.cmake writes the tables from the files in the repository.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace epsim {
+
+struct EmbeddedFile {
+  std::string_view name;  // file name without folder and ending: "hgx-h200"
+  std::string_view text;  // the file, byte for byte
+};
+
+namespace embedded {
+std::span<const EmbeddedFile> topology_presets();
+std::span<const EmbeddedFile> calibrations();
+}  // namespace embedded
+
+}  // namespace epsim
