@@ -1,0 +1,44 @@
+// Observations: latencies that somebody measured, each with the shape it was measured on. Reads
+// epsim.observations/1, whose latencies are aligned: last rank's kernel start to last rank's kernel
+// end, median over iterations.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/workload.hpp"
+
+namespace epsim {
+
+struct Observation {
+  std::string id;
+  std::string kernel;  // family: "deepep-ll-1.2.1"
+  std::string system;  // calibration: "hgx-h200"
+  MoeOperation op = MoeOperation::dispatch;
+  std::uint32_t ranks = 0;
+  std::uint32_t tokens = 0;
+  std::uint32_t experts = 0;
+  std::uint32_t top_k = 0;
+  std::int64_t hidden = 0;
+  DispatchFormat dispatch_format = DispatchFormat::fp8;
+  CombineFormat combine_format = CombineFormat::bf16;
+  std::string routing;  // a routing name; file paths are relative to the observations
+  FencePlacement fence = FencePlacement::P0;
+  std::int64_t sms = 0;  // 0: the kernel does not take any
+  double latency_us = 0;
+};
+
+struct ObservationSet {
+  std::string file;
+  std::filesystem::path folder;
+  std::vector<Observation> records;
+  std::size_t without_latency = 0;  // records that only state a bandwidth
+};
+
+// Throws InputError at the first key that is missing, unknown or out of range.
+[[nodiscard]] ObservationSet read_observations(const std::filesystem::path& path);
+
+}  // namespace epsim

@@ -1,0 +1,176 @@
+#include "models/calibration.hpp"
+
+#include <fmt/format.h>
+
+#include "models/kernel_families.hpp"
+#include "sim/base/embedded_file.hpp"
+#include "sim/base/input_error.hpp"
+
+namespace epsim {
+namespace {
+
+void read_bounds(JsonObject& object, std::string_view key, std::int64_t& low, std::int64_t& high) {
+  const auto ends = object.required(key).array();
+  if (ends.size() != 2) object.required(key).fail_expected("[least, greatest]");
+  low = ends[0].integer_in(0, 1'000'000'000);
+  high = ends[1].integer_in(low, 1'000'000'000);
+}
+
+CalibratedRange read_range(const JsonValue& value) {
+  JsonObject object = value.object();
+  CalibratedRange range;
+  read_bounds(object, "tokens", range.tokens_min, range.tokens_max);
+  read_bounds(object, "hidden", range.hidden_min, range.hidden_max);
+  read_bounds(object, "experts", range.experts_min, range.experts_max);
+  read_bounds(object, "top_k", range.top_k_min, range.top_k_max);
+  read_bounds(object, "ranks", range.ranks_min, range.ranks_max);
+  object.finish();
+  return range;
+}
+
+void write_range(const CalibratedRange& range, JsonWriter& writer) {
+  const auto bounds = [&](std::string_view key, std::int64_t low, std::int64_t high) {
+    writer.key(key).begin_array().value(low).value(high).end_array();
+  };
+  writer.begin_object();
+  bounds("tokens", range.tokens_min, range.tokens_max);
+  bounds("hidden", range.hidden_min, range.hidden_max);
+  bounds("experts", range.experts_min, range.experts_max);
+  bounds("top_k", range.top_k_min, range.top_k_max);
+  bounds("ranks", range.ranks_min, range.ranks_max);
+  writer.end_object();
+}
+
+FitRecord read_fit(const JsonValue& value) {
+  JsonObject object = value.object();
+  FitRecord fit;
+  fit.command = object.required("command").string();
+  fit.observations = object.required("observations").string();
+  fit.residual_sigma = object.required("residual_sigma").number_in(0, 10);
+  for (const JsonValue& name : object.required("fitted").array())
+    fit.fitted.push_back(name.string());
+  for (const JsonValue& row : object.required("log_covariance").array()) {
+    auto& numbers = fit.covariance.emplace_back();
+    for (const JsonValue& number : row.array()) numbers.push_back(number.number());
+    if (numbers.size() != fit.fitted.size()) row.fail_expected("one number a fitted constant");
+  }
+  for (const JsonValue& entry : object.required("residuals").array()) {
+    JsonObject residual = entry.object();
+    fit.residuals.push_back({residual.required("id").string(),
+                             residual.required("error_pct").number(),
+                             residual.required("fitted").boolean()});
+    residual.finish();
+  }
+  object.finish();
+  return fit;
+}
+
+void write_fit(const FitRecord& fit, JsonWriter& writer) {
+  writer.begin_object().field("command", fit.command).field("observations", fit.observations);
+  writer.field("residual_sigma", fit.residual_sigma);
+  writer.key("fitted").begin_array();
+  for (const std::string& name : fit.fitted) writer.value(name);
+  writer.end_array().key("log_covariance").begin_array();
+  for (const auto& row : fit.covariance) {
+    writer.begin_array();
+    for (const double number : row) writer.value(number);
+    writer.end_array();
+  }
+  writer.end_array().key("residuals").begin_array();
+  for (const FitResidual& residual : fit.residuals)
+    writer.begin_object()
+        .field("id", residual.id)
+        .field("error_pct", residual.error_pct)
+        .field("fitted", residual.fitted)
+        .end_object();
+  writer.end_array().end_object();
+}
+
+KernelFamily read_family(const std::string& name, const JsonValue& value) {
+  const FamilyKind* kind = find_family(name);
+  if (kind == nullptr) value.fail(fmt::format("unknown kernel family \"{}\"", name));
+  JsonObject object = value.object();
+  KernelFamily family;
+  family.name = name;
+  family.constants = read_constants(object.required("constants"), kind->constants());
+  family.range = read_range(object.required("range"));
+  family.fit = read_fit(object.required("fit"));
+  object.finish();
+  return family;
+}
+
+Calibration read_calibration(const JsonDocument& document) {
+  JsonObject object = document.root().object();
+  (void)object.required("schema").one_of({"epsim.calibration/1"});
+  Calibration calibration;
+  calibration.system = object.required("system").string();
+  calibration.topology = object.required("topology").string();
+  calibration.hardware = read_constants(object.required("hardware"), hardware_constants());
+  JsonObject families = object.required("families").object();
+  for (const std::string& name : families.keys())
+    calibration.families.push_back(read_family(name, families.required(name)));
+  object.finish();
+  return calibration;
+}
+
+}  // namespace
+
+const KernelFamily& Calibration::family(std::string_view name) const {
+  std::string known;
+  for (const KernelFamily& candidate : families) {
+    if (candidate.name == name) return candidate;
+    known += (known.empty() ? "" : ", ") + candidate.name;
+  }
+  throw InputError(
+      "calibration " + system,
+      "/families",
+      fmt::format("expected one of {}, found \"{}\"", known.empty() ? "(none)" : known, name));
+}
+
+bool has_calibration(std::string_view name) {
+  for (const EmbeddedFile& file : embedded::calibrations())
+    if (file.name == name) return true;
+  return false;
+}
+
+std::vector<std::string> calibration_names() {
+  std::vector<std::string> names;
+  for (const EmbeddedFile& file : embedded::calibrations()) names.emplace_back(file.name);
+  return names;
+}
+
+Calibration load_calibration(std::string_view name_or_path) {
+  for (const EmbeddedFile& file : embedded::calibrations())
+    if (file.name == name_or_path)
+      return read_calibration(
+          JsonDocument::parse(file.text, fmt::format("calibration {}", file.name)));
+  if (!std::filesystem::exists(name_or_path)) {
+    std::string known;
+    for (const std::string& name : calibration_names()) known += (known.empty() ? "" : ", ") + name;
+    throw InputError(
+        name_or_path, "", fmt::format("expected a calibration file or one of {}", known));
+  }
+  return read_calibration(JsonDocument::read(name_or_path));
+}
+
+std::string calibration_text(const Calibration& calibration) {
+  JsonWriter writer(4);
+  writer.begin_object().field("schema", "epsim.calibration/1");
+  writer.field("system", calibration.system).field("topology", calibration.topology);
+  writer.key("hardware");
+  write_constants(calibration.hardware, writer);
+  writer.key("families").begin_object();
+  for (const KernelFamily& family : calibration.families) {
+    writer.key(family.name).begin_object().key("constants");
+    write_constants(family.constants, writer);
+    writer.key("range");
+    write_range(family.range, writer);
+    writer.key("fit");
+    write_fit(family.fit, writer);
+    writer.end_object();
+  }
+  writer.end_object().end_object();
+  return writer.take();
+}
+
+}  // namespace epsim

@@ -1,0 +1,62 @@
+#include <array>
+
+#include "models/calibration.hpp"
+#include "sim/base/check.hpp"
+
+namespace epsim {
+namespace {
+
+constexpr std::array kHardware = {
+    ConstantSpec{
+        "kernel_start", "us", 0, 20, "start a profiler records to a CTA's first instruction"},
+    ConstantSpec{"kernel_finish", "us", 0, 20, "last instruction to the end a profiler records"},
+    ConstantSpec{"grid_sync", "us", 0, 20, "cooperative grid sync, last arrival to release"},
+    ConstantSpec{"cta_barrier", "us", 0, 2, "bar.sync of a full CTA"},
+    ConstantSpec{"atomic_return", "us", 0, 5, "atomicAdd in L2 with its value returned"},
+    ConstantSpec{"release_gpu", "us", 0, 5, "release at gpu scope, nothing outstanding"},
+    ConstantSpec{"release_sys", "us", 0, 10, "release store at sys scope, busy GPU"},
+    ConstantSpec{"flag_latency", "us", 0, 20, "flag written at one GPU to seen at a peer"},
+    ConstantSpec{"local_flag_latency", "us", 0, 5, "flag written to seen on one GPU"},
+    ConstantSpec{"l2_rate", "GB/s", 100, 20'000, "bytes read plus written in L2 by all SMs"},
+    ConstantSpec{"hbm_rate", "GB/s", 100, 20'000, "bytes read plus written in HBM by all SMs"},
+    ConstantSpec{"l2_share", "1", 0.05, 1, "part of L2 that a streamed working set can hold"},
+    ConstantSpec{"sm_peer_store", "GB/s", 1, 500, "16-byte stores of one SM to a peer"},
+    ConstantSpec{"sm_local_store", "GB/s", 1, 500, "16-byte stores of one SM to own memory"},
+    ConstantSpec{
+        "link_efficiency", "1", 0.1, 1, "payload share of NVLink, one sender to one receiver"},
+    ConstantSpec{"fence_acq_rel_cta", "ns", 0, 5'000, "fence.acq_rel.cta, one warp"},
+    ConstantSpec{"fence_acq_rel_gpu", "ns", 0, 5'000, "fence.acq_rel.gpu, one warp"},
+    ConstantSpec{"fence_acq_rel_sys", "ns", 0, 20'000, "fence.acq_rel.sys, one warp"},
+    ConstantSpec{"fence_proxy_async", "ns", 0, 5'000, "fence.proxy.async, all state spaces"},
+    ConstantSpec{"fence_proxy_async_global", "ns", 0, 5'000, "fence.proxy.async.global"},
+    ConstantSpec{"fence_proxy_async_shared_cta", "ns", 0, 5'000, "fence.proxy.async.shared::cta"},
+};
+
+}  // namespace
+
+std::span<const ConstantSpec> hardware_constants() {
+  return kHardware;
+}
+
+Duration fence_cost(const ConstantSet& hardware, FenceKind kind) {
+  switch (kind) {
+    case FenceKind::none:
+      return {};
+    case FenceKind::acq_rel_cta:
+      return hardware.duration("fence_acq_rel_cta");
+    case FenceKind::acq_rel_gpu:
+      return hardware.duration("fence_acq_rel_gpu");
+    case FenceKind::acq_rel_sys:
+      return hardware.duration("fence_acq_rel_sys");
+    case FenceKind::proxy_async:
+      return hardware.duration("fence_proxy_async");
+    case FenceKind::proxy_async_global:
+      return hardware.duration("fence_proxy_async_global");
+    case FenceKind::proxy_async_shared_cta:
+      return hardware.duration("fence_proxy_async_shared_cta");
+  }
+  check(false, "every fence has a cost");
+  return {};
+}
+
+}  // namespace epsim

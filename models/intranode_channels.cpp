@@ -1,0 +1,48 @@
+#include "models/intranode_channels.hpp"
+
+#include <algorithm>
+
+#include "sim/base/check.hpp"
+
+namespace epsim {
+
+std::uint32_t channel_count(const Workload& workload) {
+  check(workload.sms >= 2 && workload.sms % 2 == 0, "channels are pairs of SMs");
+  return static_cast<std::uint32_t>(workload.sms / 2);
+}
+
+std::uint32_t warps_per_rank(const Workload& workload) {
+  return std::max(1U, kIntranodeWarps / workload.rank_count());
+}
+
+std::int64_t copy_trips(std::int64_t row_bytes, std::int64_t unroll) {
+  const std::int64_t vectors = (row_bytes + 15) / 16;
+  const std::int64_t rest = vectors % (32 * unroll);
+  return vectors / (32 * unroll) + (rest + 31) / 32;
+}
+
+void write_ring_sender(
+    PlanBuilder& plan, const Ring& ring, Bytes row, const ChunkPace& pace, std::uint32_t warps) {
+  plan.begin_agent(Role::sender);
+  plan.work(Phase::launch, pace.start);
+  const bool local = ring.source == ring.target;
+  for (std::uint32_t sent = 0; sent < ring.rows;) {
+    const std::uint32_t rows = std::min(ring.shape.chunk, ring.rows - sent);
+    const std::uint32_t held = ring.shape.queue - ring.shape.chunk;
+    if (sent > held) plan.wait(Phase::wait, ring.head, sent - held);
+    // Tokens that this chunk steps over, so that all of them are scanned by the last one.
+    const std::uint64_t before = std::uint64_t{ring.tokens_scanned} * sent / ring.rows;
+    const std::uint64_t after = std::uint64_t{ring.tokens_scanned} * (sent + rows) / ring.rows;
+    plan.work(Phase::send,
+              (local ? pace.wait_local : pace.wait_peer) +
+                  static_cast<std::int64_t>(after - before) * pace.scan);
+    const std::int64_t rounds = (rows + warps - 1) / warps;
+    plan.put(Phase::send, ring.target, Bytes{row.count * rows}, rounds * pace.row);
+    plan.drain(Phase::wire);
+    plan.work(Phase::signal, pace.release);
+    plan.signal(Phase::signal, ring.tail, rows);
+    sent += rows;
+  }
+}
+
+}  // namespace epsim

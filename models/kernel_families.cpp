@@ -1,0 +1,44 @@
+#include "models/kernel_families.hpp"
+
+#include <array>
+
+#include "models/intranode.hpp"
+#include "models/low_latency.hpp"
+
+namespace epsim {
+namespace {
+
+constexpr std::array kFamilies = {
+    FamilyKind{.name = "deepep-ll-1.2.1",
+               .description = "DeepEP low-latency kernels: one message a (token, expert)",
+               .takes_sms = false,
+               .takes_fences = true,
+               .takes_split = true,
+               .top_k_max = 16,
+               .constants = &low_latency_constants,
+               .dispatch = &plan_low_latency_dispatch,
+               .combine = &plan_low_latency_combine},
+    FamilyKind{.name = "deepep-intranode-1.2.1",
+               .description = "DeepEP normal kernels of one node: rings by channel, one row a rank",
+               .takes_sms = true,
+               .takes_fences = false,
+               .takes_split = false,
+               .top_k_max = 64,
+               .constants = &intranode_constants,
+               .dispatch = &plan_intranode_dispatch,
+               .combine = &plan_intranode_combine},
+};
+
+}  // namespace
+
+std::span<const FamilyKind> kernel_families() {
+  return kFamilies;
+}
+
+const FamilyKind* find_family(std::string_view name) {
+  for (const FamilyKind& kind : kFamilies)
+    if (kind.name == name) return &kind;
+  return nullptr;
+}
+
+}  // namespace epsim

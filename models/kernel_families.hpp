@@ -1,0 +1,29 @@
+// Kernel families: the implementations epsim can plan, as a table that a reader can see whole.
+// Adding one is a pair of plan functions, its table of constants, and a row.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "models/constants.hpp"
+#include "models/plan.hpp"
+#include "models/workload.hpp"
+
+namespace epsim {
+
+struct FamilyKind {
+  std::string_view name;
+  std::string_view description;
+  bool takes_sms;     // the user chooses how many SMs communicate
+  bool takes_fences;  // the combine has fence placements
+  bool takes_split;   // send and receive halves can be launched apart
+  std::uint32_t top_k_max;
+  std::span<const ConstantSpec> (*constants)();
+  Plan (*dispatch)(const Workload&, const ConstantSet& hardware, const ConstantSet& family);
+  Plan (*combine)(const Workload&, const ConstantSet& hardware, const ConstantSet& family);
+};
+
+[[nodiscard]] std::span<const FamilyKind> kernel_families();
+[[nodiscard]] const FamilyKind* find_family(std::string_view name);  // or nullptr
+
+}  // namespace epsim

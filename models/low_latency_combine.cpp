@@ -1,0 +1,261 @@
+#include <algorithm>
+#include <vector>
+
+#include "models/fence_sites.hpp"
+#include "models/low_latency.hpp"
+#include "models/plan_builder.hpp"
+#include "models/rank_rates.hpp"
+#include "sim/base/check.hpp"
+
+namespace epsim {
+namespace {
+
+constexpr std::int64_t kBlockBytes = 2048;    // 32 lanes x four 16-byte vectors
+constexpr std::uint32_t kPiecesUnderWay = 3;  // bulk stores of one warp not yet complete
+constexpr std::uint32_t kRingStages = 3;      // rows in flight of one load warp
+constexpr std::uint32_t kWarpsPerCta = 32;
+constexpr std::int64_t kChannelsPerWarp = 512;       // that a decode warp reduces
+constexpr std::int64_t kReferenceHidden = 7168;      // for which row_decode is given
+constexpr std::int64_t kGenericTripBytes = 32 * 16;  // P6: one 16-byte load by each lane
+
+struct CombineTimes {
+  Duration start, finish, grid_sync, cta_barrier, publish;
+  Duration row, reduce_setup, load, decode, store, generic_trip;
+};
+
+CombineTimes combine_times(const Workload& workload,
+                           const ConstantSet& hardware,
+                           const ConstantSet& family) {
+  const std::int64_t blocks = (2 * workload.hidden + kBlockBytes - 1) / kBlockBytes;
+  const bool coded = workload.combine_format == CombineFormat::logfmt10;
+  const Duration coding = coded ? blocks * family.duration("logfmt_block") : Duration{};
+  const auto reference =
+      static_cast<double>(workload.hidden) / static_cast<double>(kReferenceHidden);
+  return {
+      .start = hardware.duration("kernel_start") + family.duration("combine_overhead"),
+      .finish = hardware.duration("kernel_finish"),
+      .grid_sync = hardware.duration("grid_sync"),
+      .cta_barrier = hardware.duration("cta_barrier"),
+      .publish = family.duration("combine_publish"),
+      .row = family.duration("combine_row") + blocks * family.duration("combine_block") + coding,
+      .reduce_setup = family.duration("reduce_setup"),
+      .load = family.duration("row_load"),
+      .decode = from_ns(to_ns(family.duration("row_decode")) * reference) + coding,
+      .store = family.duration("token_store"),
+      .generic_trip = family.duration("generic_trip")};
+}
+
+// Writes the plan of all ranks. Flags: `flags` stand at the token's home rank, one an expert.
+class CombineWriter {
+ public:
+  CombineWriter(const Workload& workload, const ConstantSet& hardware, const ConstantSet& family)
+      : workload_(workload),
+        hardware_(hardware),
+        times_(combine_times(workload, hardware, family)),
+        sites_(fence_sites(workload.fence)),
+        row_(combine_message(workload.hidden, workload.combine_format)),
+        sm_count_(static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count)),
+        plan_("low-latency combine", workload.rank_count(), sm_count_, rates(hardware, family)),
+        row_cap_(plan_.rate_cap(family.bandwidth("row_load_rate"))) {}
+
+  Plan write() {
+    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
+      flags_.push_back(plan_.add_flags(RankId{r}, workload_.expert_count()));
+      plan_.set_rank_start(RankId{r}, workload_.rank_start[r]);
+    }
+    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) write_rank(RankId{r});
+    return plan_.take();
+  }
+
+ private:
+  RankRates rates(const ConstantSet& hardware, const ConstantSet& family) const {
+    RankRates rates = hardware_rates(hardware, workload_);
+    rates.put_window = kPiecesUnderWay;
+    // One source fills a receiver's port better than many that meet there; the loss saturates.
+    const double sources = std::max(1U, workload_.rank_count() - 1);
+    const double crowd = family.ratio("combine_link_crowd");
+    rates.link_efficiency *= family.ratio("combine_link_share") * (crowd + (1 - crowd) / sources);
+    // The SM's copy engine passes a row block by block, each loaded and stored.
+    const std::int64_t blocks = (2 * workload_.hidden + kBlockBytes - 1) / kBlockBytes;
+    const double seconds = to_us(family.duration("combine_sm_block")) * 1e-6;
+    rates.put_path = {
+        {}, Bandwidth{static_cast<double>(row_.count) / (static_cast<double>(blocks) * seconds)}};
+    rates.local_put_path = rates.put_path;
+    // The receive phase reads every row once and writes every token once.
+    std::int64_t tokens = 0;
+    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r)
+      tokens = std::max<std::int64_t>(tokens, workload_.routing->token_count(RankId{r}));
+    rates.memory =
+        memory_rate(hardware,
+                    workload_.topology->gpu_spec(),
+                    Bytes{tokens * (workload_.top_k() * row_.count + 2 * workload_.hidden)});
+    rates.serve_traffic = 1.0;  // a generic copy reads memory and writes shared memory
+    return rates;
+  }
+
+  void write_rank(RankId rank) {
+    const std::uint32_t tokens = workload_.routing->token_count(rank);
+    const LowLatencyLaunch launch = combine_launch(workload_.expert_count(), sm_count_, tokens);
+    const bool apart = workload_.split.split || sites_.second_kernel;
+    const KernelId send = plan_.begin_kernel({.rank = rank,
+                                              .name = apart ? "combine send" : "combine",
+                                              .start_overhead = times_.start,
+                                              .finish_overhead = times_.finish});
+    const Reduction reduction = reduction_of(rank, launch);
+    for (std::uint32_t c = 0; c < launch.cta_count; ++c) {
+      plan_.begin_cta();
+      write_send(rank, launch, c);
+      if (!apart) write_receive(rank, launch, c, reduction);
+    }
+    if (!apart) return;
+    plan_.begin_kernel({.rank = rank,
+                        .name = "combine receive",
+                        .after = send.value,
+                        .delay = workload_.split.gap,
+                        .start_overhead = times_.start,
+                        .finish_overhead = times_.finish});
+    for (std::uint32_t c = 0; c < launch.cta_count; ++c) {
+      plan_.begin_cta();
+      write_receive(rank, launch, c, reduction);
+    }
+  }
+
+  // A warp group sends the rows of one (home rank, local expert) pair back.
+  void write_send(RankId rank, const LowLatencyLaunch& launch, std::uint32_t cta) {
+    const std::uint32_t first = std::min(cta * launch.groups_per_cta, workload_.expert_count());
+    const std::uint32_t last = std::min(first + launch.groups_per_cta, workload_.expert_count());
+    for (std::uint32_t x = first; x < last; ++x) {
+      const RankId home{x / workload_.experts_per_rank()};
+      const std::uint32_t local = x % workload_.experts_per_rank();
+      const ExpertId expert = workload_.placement->experts_of(rank)[local];
+      const std::uint32_t rows = workload_.traffic->tokens(home, expert);
+      const std::uint32_t warps = std::min(rows, launch.warps_per_group);
+      const BarrierId group = plan_.add_barrier(warps + 1);
+      for (std::uint32_t w = 0; w < warps; ++w) {
+        plan_.begin_agent(Role::combine_warp);
+        for (std::uint32_t i = w; i < rows; i += warps)
+          plan_.put(Phase::send, home, row_, times_.row);
+        plan_.drain(Phase::wire);
+        plan_.barrier(Phase::send, group, times_.cta_barrier);
+      }
+      plan_.begin_agent(Role::flag_poster);
+      plan_.barrier(Phase::send, group, times_.cta_barrier);
+      plan_.signal(Phase::signal,
+                   FlagId{flags_[home.index()].value + workload_.slot_of(expert)},
+                   1,
+                   times_.publish);
+    }
+  }
+
+  // How a rank's tokens are cut over token groups: one load warp and its decode warps each.
+  struct Reduction {
+    std::uint32_t groups_per_cta;
+    BarrierId grid;
+  };
+
+  Reduction reduction_of(RankId rank, const LowLatencyLaunch& launch) {
+    const std::uint32_t warps =
+        std::min(kWarpsPerCta, launch.groups_per_cta * launch.warps_per_group);
+    const auto decode_warps =
+        static_cast<std::uint32_t>((workload_.hidden + kChannelsPerWarp - 1) / kChannelsPerWarp);
+    const std::uint32_t groups = std::clamp(warps / (decode_warps + 1), 1U, 2U);
+    std::uint32_t members = workload_.expert_count();
+    const std::uint32_t tokens = workload_.routing->token_count(rank);
+    for (std::uint32_t c = 0; c < launch.cta_count; ++c)
+      for (std::uint32_t q = 0; q < groups; ++q)
+        if (c + launch.cta_count * q < tokens) ++members;
+    return {groups, plan_.add_barrier(members)};
+  }
+
+  void write_receive(RankId rank,
+                     const LowLatencyLaunch& launch,
+                     std::uint32_t cta,
+                     const Reduction& reduction) {
+    const std::uint32_t first = std::min(cta * launch.groups_per_cta, workload_.expert_count());
+    const std::uint32_t last = std::min(first + launch.groups_per_cta, workload_.expert_count());
+    for (std::uint32_t x = first; x < last; ++x) {
+      plan_.begin_agent(Role::flag_poller);
+      plan_.wait(Phase::wait, FlagId{flags_[rank.index()].value + x}, 1);
+      fence(Phase::wait, sites_.poller);
+      plan_.barrier(Phase::wait, reduction.grid, times_.grid_sync);
+    }
+    const std::uint32_t tokens = workload_.routing->token_count(rank);
+    for (std::uint32_t q = 0; q < reduction.groups_per_cta; ++q) {
+      std::vector<std::uint32_t> rows;  // valid choices of each of the group's tokens
+      for (std::uint32_t t = cta + launch.cta_count * q; t < tokens;
+           t += launch.cta_count * reduction.groups_per_cta) {
+        const auto choices = workload_.routing->choices(rank, t);
+        rows.push_back(static_cast<std::uint32_t>(std::count_if(
+            choices.begin(), choices.end(), [](ExpertChoice c) { return c != kMasked; })));
+      }
+      if (!rows.empty()) write_token_group(rank, rows, reduction.grid);
+    }
+    if (first == last && cta >= tokens) plan_.begin_agent(Role::load_warp);  // nothing to do here
+  }
+
+  void write_token_group(RankId rank, const std::vector<std::uint32_t>& rows, BarrierId grid) {
+    const FlagId landed = plan_.add_flag(rank);
+    const FlagId emptied = plan_.add_flag(rank);
+    write_load_warp(rows, landed, emptied, grid);
+    plan_.begin_agent(Role::decode_warps);
+    std::uint32_t row = 0;
+    for (const std::uint32_t token_rows : rows) {
+      for (std::uint32_t k = 0; k < token_rows; ++k) {
+        plan_.wait(Phase::receive, landed, ++row);
+        plan_.work(Phase::reduce, times_.decode);
+        fence(Phase::reduce, sites_.stage_release);
+        plan_.signal(Phase::reduce, emptied, 1, {}, Scope::cta);
+      }
+      plan_.work(Phase::store, times_.store);
+    }
+  }
+
+  void write_load_warp(const std::vector<std::uint32_t>& rows,
+                       FlagId landed,
+                       FlagId emptied,
+                       BarrierId grid) {
+    plan_.begin_agent(Role::load_warp);
+    plan_.barrier(Phase::wait, grid, times_.grid_sync);
+    plan_.work(Phase::receive, times_.reduce_setup);
+    fence(Phase::receive, sites_.after_grid_sync);
+    std::uint32_t row = 0;
+    for (const std::uint32_t token_rows : rows) {
+      for (std::uint32_t k = 0; k < token_rows; ++k, ++row) {
+        if (row >= kRingStages) plan_.wait(Phase::receive, emptied, row + 1 - kRingStages);
+        if (k == 0) fence(Phase::receive, sites_.token);
+        fence(Phase::receive, sites_.load);
+        if (sites_.generic_copy) {
+          const std::int64_t trips = (row_.count + kGenericTripBytes - 1) / kGenericTripBytes;
+          plan_.serve(Phase::receive, row_, times_.load + trips * times_.generic_trip, row_cap_);
+          plan_.signal(Phase::receive, landed, 1, {}, Scope::cta);
+        } else {
+          plan_.load(Phase::receive, row_, landed, times_.load, row_cap_);
+        }
+      }
+    }
+  }
+
+  void fence(Phase phase, FenceKind kind) {
+    if (kind != FenceKind::none) plan_.fence(phase, kind, fence_cost(hardware_, kind));
+  }
+
+  const Workload& workload_;
+  const ConstantSet& hardware_;
+  CombineTimes times_;
+  FenceSites sites_;
+  Bytes row_;
+  std::uint32_t sm_count_;
+  PlanBuilder plan_;
+  std::uint16_t row_cap_;
+  std::vector<FlagId> flags_;  // one block of flags a rank
+};
+
+}  // namespace
+
+Plan plan_low_latency_combine(const Workload& workload,
+                              const ConstantSet& hardware,
+                              const ConstantSet& family) {
+  return CombineWriter(workload, hardware, family).write();
+}
+
+}  // namespace epsim

@@ -1,0 +1,260 @@
+#include <algorithm>
+#include <vector>
+
+#include "models/low_latency.hpp"
+#include "models/plan_builder.hpp"
+#include "models/rank_rates.hpp"
+#include "sim/base/check.hpp"
+
+namespace epsim {
+namespace {
+
+// Times of the protocol's steps for one workload.
+struct DispatchTimes {
+  Duration start, finish, grid_sync, cta_barrier, release;
+  Duration cast, reserve, message, scan, clean, clean_release, publish;
+  Duration receive_setup, row;
+};
+
+constexpr std::int64_t kLaneBytes = 16;
+constexpr std::int64_t kReceiveTripBytes =
+    7 * 32 * kLaneBytes;  // seven loads by each lane of a warp
+// A warp copies two trips of eight 16-byte stores a lane ahead of their acknowledgement.
+constexpr std::uint32_t kPiecesUnderWay = 4;
+constexpr std::int64_t kSectorBytes = 32;  // least that L2 reads or writes
+constexpr std::uint32_t kLanes = 32;
+constexpr std::uint32_t kEarlyReleases = 3;    // done while the first token is still being cast
+constexpr std::int64_t kScanTripIds = 8 * 32;  // eight ids by each lane
+
+DispatchTimes dispatch_times(const Workload& workload,
+                             const ConstantSet& hardware,
+                             const ConstantSet& family) {
+  const Bytes message = dispatch_message(workload.hidden, workload.dispatch_format);
+  std::int64_t most_tokens = 0;
+  for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
+    most_tokens = std::max<std::int64_t>(most_tokens, workload.routing->token_count(RankId{r}));
+  const std::int64_t ids = most_tokens * workload.top_k();
+  const std::int64_t scan_trips = (ids + kScanTripIds - 1) / kScanTripIds;
+  const std::int64_t row_trips = (message.count + kReceiveTripBytes - 1) / kReceiveTripBytes;
+  return {
+      .start = hardware.duration("kernel_start") + family.duration("dispatch_overhead"),
+      .finish = hardware.duration("kernel_finish"),
+      .grid_sync = hardware.duration("grid_sync"),
+      .cta_barrier = hardware.duration("cta_barrier"),
+      .release = hardware.duration("release_gpu"),
+      .cast = family.duration("cast_row"),
+      .reserve = family.duration("slot_reserve"),
+      .message = family.duration("message_start") + message / family.bandwidth("message_warp_rate"),
+      .scan = scan_trips * family.duration("scan_trip"),
+      .clean = family.duration("clean_signals"),
+      .clean_release = family.duration("clean_release"),
+      .publish = hardware.duration("release_sys"),
+      .receive_setup = family.duration("receive_setup"),
+      .row = family.duration("receive_row") + (row_trips - 1) * family.duration("receive_trip")};
+}
+
+// Writes the plan of all ranks. Flags: `sent` counts finished sends of an expert on its source;
+// `count_word` stands at the target, one for each (local expert, source).
+class DispatchWriter {
+ public:
+  DispatchWriter(const Workload& workload, const ConstantSet& hardware, const ConstantSet& family)
+      : workload_(workload),
+        times_(dispatch_times(workload, hardware, family)),
+        launch_(
+            dispatch_launch(workload.expert_count(),
+                            static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count))),
+        message_(dispatch_message(workload.hidden, workload.dispatch_format)),
+        plan_("low-latency dispatch",
+              workload.rank_count(),
+              static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count),
+              rates(hardware, family)) {}
+
+  Plan write() {
+    const std::uint32_t experts = workload_.expert_count();
+    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
+      sent_.push_back(plan_.add_flags(RankId{r}, experts));
+      cleaned_.push_back(plan_.add_flag(RankId{r}));
+      first_sent_.push_back(plan_.add_flag(RankId{r}));
+      count_word_.push_back(plan_.add_flags(RankId{r}, experts));
+      plan_.set_rank_start(RankId{r}, workload_.rank_start[r]);
+    }
+    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) write_rank(RankId{r});
+    return plan_.take();
+  }
+
+ private:
+  RankRates rates(const ConstantSet& hardware, const ConstantSet& family) const {
+    RankRates rates = hardware_rates(hardware, workload_);
+    rates.put_window = kPiecesUnderWay;
+    rates.link_efficiency *= family.ratio("dispatch_link_share");
+    rates.local_put_traffic = 1.0;  // staging rows are read from L2
+    rates.serve_traffic = 2.0 + scale_traffic();
+    // The receive phase reads the buffer that peers wrote and writes the packed rows.
+    rates.memory = memory_rate(hardware, workload_.topology->gpu_spec(), received_bytes(2));
+    rates.serve_path = {family.duration("receive_sm_row"), family.bandwidth("receive_sm_rate")};
+    return rates;
+  }
+
+  // Scales are written column by column, four bytes to a sector that memory must fill and write
+  // back: that traffic, per byte of the message.
+  [[nodiscard]] double scale_traffic() const {
+    if (workload_.dispatch_format != DispatchFormat::fp8) return 0.0;
+    const std::int64_t scales = workload_.hidden / 128;
+    return static_cast<double>(scales * 2 * kSectorBytes) / static_cast<double>(message_.count);
+  }
+
+  // Bytes of the rows that the busiest rank receives, `times` over.
+  [[nodiscard]] Bytes received_bytes(std::int64_t times) const {
+    const auto rows = workload_.traffic->messages_by_target();
+    const auto most = static_cast<std::int64_t>(*std::max_element(rows.begin(), rows.end()));
+    return Bytes{times * most * message_.count};
+  }
+
+  void write_rank(RankId rank) {
+    const bool split = workload_.split.split;
+    const KernelId send = plan_.begin_kernel({.rank = rank,
+                                              .name = split ? "dispatch send" : "dispatch",
+                                              .start_overhead = times_.start,
+                                              .finish_overhead = times_.finish});
+    const std::uint32_t owners = workload_.expert_count();
+    const BarrierId grid = plan_.add_barrier(split ? 1 : 2 * owners);
+    for (std::uint32_t c = 0; c < launch_.cta_count; ++c) {
+      plan_.begin_cta();
+      write_send(rank, c, grid);
+      if (!split) write_receive(rank, c, grid);
+    }
+    if (!split) return;
+    plan_.begin_kernel({.rank = rank,
+                        .name = "dispatch receive",
+                        .after = send.value,
+                        .delay = workload_.split.gap,
+                        .start_overhead = times_.start,
+                        .finish_overhead = times_.finish});
+    for (std::uint32_t c = 0; c < launch_.cta_count; ++c) {
+      plan_.begin_cta();
+      write_receive(rank, c, grid);
+    }
+  }
+
+  // Expert slots that the warp groups of a CTA own.
+  [[nodiscard]] std::uint32_t first_slot(std::uint32_t cta) const {
+    return cta * launch_.groups_per_cta;
+  }
+  [[nodiscard]] std::uint32_t end_slot(std::uint32_t cta) const {
+    return std::min(first_slot(cta) + launch_.groups_per_cta, workload_.expert_count());
+  }
+
+  void write_send(RankId rank, std::uint32_t cta, BarrierId grid) {
+    const std::uint32_t senders = workload_.top_k();
+    const std::uint32_t posters = end_slot(cta) - first_slot(cta);
+    const BarrierId cast = plan_.add_barrier(senders);
+    const BarrierId all = plan_.add_barrier(senders + 1 + posters);
+    for (std::uint32_t k = 0; k < senders; ++k) write_sender(rank, cta, k, cast, all);
+
+    plan_.begin_agent(Role::count_warp);
+    if (cta == 0) write_cleaning(rank);
+    plan_.work(Phase::cast, times_.scan);
+    plan_.barrier(Phase::send, all, times_.cta_barrier);
+
+    for (std::uint32_t slot = first_slot(cta); slot < end_slot(cta); ++slot)
+      write_poster(rank, slot, all, grid);
+  }
+
+  // The first CTA's count warp zeroes the other parity's signals and releases one counter an
+  // expert, a lane after the other. A release at gpu scope waits for the SM's stores under way, so
+  // beyond the first few they come after the CTA's first token has been sent.
+  void write_cleaning(RankId rank) {
+    const std::uint32_t releases = (workload_.expert_count() + kLanes - 1) / kLanes;
+    const std::uint32_t early = std::min(releases, kEarlyReleases);
+    plan_.work(Phase::cast, times_.clean + early * times_.clean_release);
+    if (releases > early) {
+      plan_.wait(Phase::wait, first_sent_[rank.index()], first_token_messages(rank));
+      plan_.work(Phase::cast, (releases - early) * times_.clean_release);
+    }
+    plan_.signal(Phase::cast, cleaned_[rank.index()]);
+  }
+
+  [[nodiscard]] std::uint32_t first_token_messages(RankId rank) const {
+    if (workload_.routing->token_count(rank) == 0) return 0;
+    const auto choices = workload_.routing->choices(rank, 0);
+    return static_cast<std::uint32_t>(std::count_if(
+        choices.begin(), choices.end(), [](ExpertChoice choice) { return choice != kMasked; }));
+  }
+
+  void write_sender(
+      RankId rank, std::uint32_t cta, std::uint32_t k, BarrierId cast, BarrierId all) {
+    plan_.begin_agent(Role::send_warp);
+    const std::uint32_t tokens = workload_.routing->token_count(rank);
+    for (std::uint32_t t = cta; t < tokens; t += launch_.cta_count) {
+      plan_.work(Phase::cast, times_.cast);
+      plan_.barrier(Phase::cast, cast, times_.cta_barrier);
+      const ExpertChoice choice = workload_.routing->choices(rank, t)[k];
+      if (choice == kMasked) continue;
+      const std::uint32_t slot = workload_.slot_of(expert_of(choice));
+      plan_.work(Phase::send, times_.reserve);
+      plan_.put(Phase::send, RankId{slot / workload_.experts_per_rank()}, message_, times_.message);
+      plan_.drain(Phase::wire);
+      plan_.signal(Phase::signal, FlagId{sent_[rank.index()].value + slot});
+      if (t == 0) plan_.signal(Phase::signal, first_sent_[rank.index()], 1, {}, Scope::cta);
+    }
+    plan_.barrier(Phase::send, all, times_.cta_barrier);
+  }
+
+  // One thread: all sends of the expert finished and the signals clean, then the count word.
+  void write_poster(RankId rank, std::uint32_t slot, BarrierId all, BarrierId grid) {
+    const std::uint32_t local = slot % workload_.experts_per_rank();
+    const std::uint32_t target = slot / workload_.experts_per_rank();
+    plan_.begin_agent(Role::count_poster);
+    plan_.barrier(Phase::send, all, times_.cta_barrier);
+    plan_.wait(Phase::wait, cleaned_[rank.index()], 1);
+    plan_.wait(Phase::wait,
+               FlagId{sent_[rank.index()].value + slot},
+               workload_.traffic->tokens(rank, workload_.expert_at(slot)));
+    plan_.signal(Phase::signal, word(target, local, rank.value), 1, times_.publish);
+    if (!workload_.split.split) plan_.barrier(Phase::receive, grid, times_.grid_sync);
+  }
+
+  [[nodiscard]] FlagId word(std::uint32_t target, std::uint32_t local, std::uint32_t source) const {
+    return FlagId{count_word_[target].value + local * workload_.rank_count() + source};
+  }
+
+  void write_receive(RankId rank, std::uint32_t cta, BarrierId grid) {
+    for (std::uint32_t x = first_slot(cta); x < end_slot(cta); ++x) {
+      // As receiver the group's index means (source rank, local expert).
+      const std::uint32_t source = x / workload_.experts_per_rank();
+      const std::uint32_t local = x % workload_.experts_per_rank();
+      const ExpertId expert = workload_.placement->experts_of(rank)[local];
+      const std::uint32_t rows = workload_.traffic->tokens(RankId{source}, expert);
+      const std::uint32_t warps = std::clamp(rows, 1U, launch_.warps_per_group);
+      const BarrierId group = plan_.add_barrier(warps);
+      for (std::uint32_t w = 0; w < warps; ++w) {
+        plan_.begin_agent(Role::receive_warp);
+        if (w == 0) {
+          if (!workload_.split.split) plan_.barrier(Phase::receive, grid, times_.grid_sync);
+          plan_.wait(Phase::wait, word(rank.value, local, source), 1);
+          plan_.work(Phase::receive, times_.receive_setup);
+        }
+        plan_.barrier(Phase::receive, group, times_.cta_barrier);
+        for (std::uint32_t i = w; i < rows; i += warps)
+          plan_.serve(Phase::receive, message_, times_.row);
+      }
+    }
+  }
+
+  const Workload& workload_;
+  DispatchTimes times_;
+  LowLatencyLaunch launch_;
+  Bytes message_;
+  PlanBuilder plan_;
+  std::vector<FlagId> sent_, cleaned_, first_sent_, count_word_;  // one block of flags a rank
+};
+
+}  // namespace
+
+Plan plan_low_latency_dispatch(const Workload& workload,
+                               const ConstantSet& hardware,
+                               const ConstantSet& family) {
+  return DispatchWriter(workload, hardware, family).write();
+}
+
+}  // namespace epsim

@@ -1,0 +1,181 @@
+// Plan: who does what, in which order. Plain data that a model writes and others read: the engine
+// gives it times, the bound gives it a closed form, a picture shows it.
+//
+// A plan has kernels (one launch on one rank), CTAs (what an SM slot hosts), and agents (a warp, or
+// a group of warps that moves as one), each with its own list of operations, in program order.
+// Agents meet in flags (counters that live on a rank), barriers, and resources (memory, links, SM
+// store paths). An operation takes 16 bytes, so that a million messages fit in a few hundred MB.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/base/ids.hpp"
+#include "sim/base/units.hpp"
+
+namespace epsim {
+
+using KernelId = Id<struct KernelTag>;
+using CtaId = Id<struct CtaTag>;
+using BarrierId = Id<struct BarrierTag>;
+
+// What an operation is for: how a report adds up time, and how a picture colours it.
+enum class Phase : std::uint8_t { launch, cast, send, wire, signal, wait, receive, reduce, store };
+inline constexpr std::array<std::string_view, 9> kPhaseNames = {
+    "launch", "cast", "send", "wire", "signal", "wait", "receive", "reduce", "store"};
+
+enum class OpKind : std::uint8_t {
+  work,     // busy for a fixed time
+  serve,    // move bytes through the rank's memory; ends when they have moved
+  load,     // start a bulk copy from the rank's memory; it adds 1 to a flag when it lands
+  put,      // write bytes to a rank's memory; ends when the last byte has left
+  drain,    // wait until all own puts have been acknowledged
+  signal,   // add to a flag, wherever it lives
+  wait,     // until a flag has reached a count
+  fence,    // a memory or proxy fence: time here, an edge for a checker
+  barrier,  // until every member of a group is here
+};
+
+enum class Scope : std::uint8_t { cta, cluster, gpu, sys };
+
+// Fences of PTX that a plan can hold. `none` is no fence at all.
+enum class FenceKind : std::uint8_t {
+  none,
+  acq_rel_cta,
+  acq_rel_gpu,
+  acq_rel_sys,
+  proxy_async,             // fence.proxy.async, all state spaces
+  proxy_async_global,      // .global
+  proxy_async_shared_cta,  // .shared::cta
+};
+inline constexpr std::array<std::string_view, 7> kFenceNames = {"none",
+                                                                "acq_rel.cta",
+                                                                "acq_rel.gpu",
+                                                                "acq_rel.sys",
+                                                                "proxy.async",
+                                                                "proxy.async.global",
+                                                                "proxy.async.shared::cta"};
+
+// What kind of actor an agent is: one track a role and rank in a picture.
+enum class Role : std::uint8_t {
+  send_warp,     // LL dispatch: casts with the others, then sends one message of each token
+  count_warp,    // LL dispatch: counts the tokens of the CTA's experts
+  count_poster,  // LL dispatch: publishes the count word of one expert
+  receive_warp,  // LL dispatch: copies messages out of the receive buffer
+  combine_warp,  // LL combine: sends expert output rows home through a shared-memory pipeline
+  flag_poster,   // LL combine: publishes the flag of one expert
+  flag_poller,   // LL combine: waits for the flags
+  load_warp,     // LL combine: brings rows into the ring
+  decode_warps,  // LL combine: reduce rows out of the ring
+  sender,        // intranode: warps of one channel that feed one rank's queue
+  receiver,      // intranode: warps of one channel that empty one rank's queue
+};
+inline constexpr std::array<std::string_view, 11> kRoleNames = {"send warps",
+                                                                "count warp",
+                                                                "count poster",
+                                                                "receive warps",
+                                                                "combine warps",
+                                                                "flag poster",
+                                                                "flag pollers",
+                                                                "load warp",
+                                                                "decode warps",
+                                                                "senders",
+                                                                "receivers"};
+
+struct Operation {
+  OpKind kind;
+  Phase phase;
+  std::uint16_t detail;  // fence: FenceKind; signal: Scope; serve, load: index of a rate cap
+  std::uint32_t target;  // put: rank; load, signal, wait: flag; barrier: barrier
+  std::uint32_t count;   // serve, load, put: bytes; signal: increment; wait: count to reach
+  std::uint32_t time;    // least time of the operation in picoseconds (at most 4.29 ms)
+};
+static_assert(sizeof(Operation) == 16);
+
+struct Agent {
+  std::uint32_t first_operation;
+  std::uint32_t operation_count;
+  CtaId cta;
+  Role role;
+};
+
+struct Cta {
+  KernelId kernel;
+  std::uint32_t first_agent;
+  std::uint32_t agent_count;
+};
+
+// One launch. Its CTAs take SM slots of the rank in order, as slots become free.
+struct Kernel {
+  RankId rank;
+  std::uint32_t first_cta;
+  std::uint32_t cta_count;
+  std::int64_t after;        // index of the kernel that must end first, or -1
+  Duration delay;            // from then (or from the rank's start) to the launch
+  Duration start_overhead;   // launch to the first instruction of every CTA
+  Duration finish_overhead;  // last instruction to the end that a profiler records
+  std::uint16_t ctas_per_sm;
+  std::string_view name;
+};
+
+struct Flag {
+  RankId home;  // the rank whose memory holds it
+};
+
+struct Barrier {
+  std::uint32_t members;
+};
+
+// What one SM can push through its copy path: every message costs a fixed time and its bytes a
+// rate, one message after the other, whichever warp issued it.
+struct SmRate {
+  Duration each{};
+  Bandwidth rate;
+};
+
+// How fast the parts of a rank serve bytes, whatever the topology says about links.
+struct RankRates {
+  Bandwidth memory;          // HBM and L2 together, read plus write
+  double local_put_traffic;  // memory bytes moved per byte of a put to the own rank
+  double serve_traffic;      // memory bytes moved per byte of a serve operation
+  SmRate put_path;           // stores to other GPUs that leave one SM
+  SmRate local_put_path;     // stores to the own memory that leave one SM
+  SmRate serve_path;         // copies of serve operations that pass one SM
+  Bytes put_chunk;           // a put crosses the fabric in pieces of this size, so that puts share
+  std::uint32_t put_window;  // pieces of one agent that may be unacknowledged
+  double link_efficiency;    // payload share of a link's raw rate
+  Duration put_latency;      // beyond the route's hops, until a remote write is visible
+  Duration local_latency;    // a write to own memory, until it is visible to the GPU
+  Duration acknowledge;      // visible at the target to acknowledged at the writer
+  Duration signal_latency;   // beyond the route's hops, until a poller at a peer sees a flag
+  Duration local_signal;     // until a poller of the same GPU sees a flag
+};
+
+struct Plan {
+  std::string_view name;
+  std::uint32_t rank_count = 0;
+  std::uint32_t sm_count = 0;  // per rank
+  RankRates rates{};
+  std::vector<Bandwidth> rate_caps;  // index 0: no cap
+
+  std::vector<Operation> operations;
+  std::vector<Agent> agents;
+  std::vector<Cta> ctas;
+  std::vector<Kernel> kernels;
+  std::vector<Flag> flags;
+  std::vector<Barrier> barriers;
+  std::vector<Duration> rank_start;  // one a rank; launch skew
+
+  [[nodiscard]] RankId rank_of(const Agent& agent) const {
+    return kernels[ctas[agent.cta.index()].kernel.index()].rank;
+  }
+  [[nodiscard]] std::span<const Operation> operations_of(const Agent& agent) const {
+    return std::span(operations).subspan(agent.first_operation, agent.operation_count);
+  }
+};
+
+}  // namespace epsim

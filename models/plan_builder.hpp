@@ -1,0 +1,65 @@
+// PlanBuilder: writes a Plan front to back, one kernel, CTA and agent at a time, so that a model
+// reads like the kernel it describes.
+#pragma once
+
+#include <utility>
+
+#include "models/plan.hpp"
+#include "sim/base/check.hpp"
+
+namespace epsim {
+
+class PlanBuilder {
+ public:
+  PlanBuilder(std::string_view name,
+              std::uint32_t rank_count,
+              std::uint32_t sm_count,
+              RankRates rates);
+
+  struct Launch {
+    RankId rank;
+    std::string_view name;
+    std::int64_t after = -1;
+    Duration delay{};
+    Duration start_overhead{};
+    Duration finish_overhead{};
+    std::uint16_t ctas_per_sm = 1;
+  };
+  KernelId begin_kernel(const Launch& launch);
+  CtaId begin_cta();
+  AgentId begin_agent(Role role);
+
+  FlagId add_flag(RankId home) { return add_flags(home, 1); }
+  // `count` flags with consecutive ids; the first is returned.
+  FlagId add_flags(RankId home, std::uint32_t count);
+  BarrierId add_barrier(std::uint32_t members);
+  // A rate cap for serve and load operations; equal caps share one index.
+  std::uint16_t rate_cap(Bandwidth cap);
+
+  // Operations of the agent begun last, in program order.
+  void work(Phase phase, Duration time);
+  void serve(Phase phase, Bytes size, Duration least, std::uint16_t cap = 0);
+  void load(Phase phase, Bytes size, FlagId landed, Duration least, std::uint16_t cap = 0);
+  void put(Phase phase, RankId target, Bytes size, Duration least);
+  void drain(Phase phase, Duration least = {});
+  // A signal of cta scope is seen at once; others after the latency of their flag.
+  void signal(Phase phase,
+              FlagId flag,
+              std::uint32_t increment = 1,
+              Duration least = {},
+              Scope scope = Scope::sys);
+  void wait(Phase phase, FlagId flag, std::uint32_t count, Duration least = {});
+  void fence(Phase phase, FenceKind kind, Duration cost);
+  void barrier(Phase phase, BarrierId group, Duration cost = {});
+
+  void reserve(std::size_t operations, std::size_t agents);
+  void set_rank_start(RankId rank, Duration start) { plan_.rank_start[rank.index()] = start; }
+  [[nodiscard]] Plan take() { return std::move(plan_); }
+
+ private:
+  void append(Operation operation);
+
+  Plan plan_;
+};
+
+}  // namespace epsim

@@ -1,0 +1,35 @@
+#include "models/rank_rates.hpp"
+
+#include <algorithm>
+
+namespace epsim {
+
+Bandwidth memory_rate(const ConstantSet& hardware, const GpuSpec& gpu, Bytes footprint) {
+  const double held = static_cast<double>(gpu.l2_size.count) * hardware.ratio("l2_share");
+  const double share =
+      std::min(1.0, held / static_cast<double>(std::max<std::int64_t>(1, footprint.count)));
+  const double l2 = hardware.bandwidth("l2_rate").bytes_per_second;
+  const double hbm = hardware.bandwidth("hbm_rate").bytes_per_second;
+  return Bandwidth{1.0 / (share / l2 + (1.0 - share) / hbm)};
+}
+
+RankRates hardware_rates(const ConstantSet& hardware, const Workload& workload) {
+  // The flag latency of the calibration is end to end; the topology's hops are part of it.
+  Duration hops{};
+  if (workload.rank_count() > 1) hops = workload.topology->route_latency(GpuId{0}, GpuId{1});
+  RankRates rates{};
+  rates.memory = hardware.bandwidth("hbm_rate");
+  rates.local_put_traffic = 2.0;  // read and written
+  rates.serve_traffic = 2.0;
+  rates.put_path.rate = hardware.bandwidth("sm_peer_store");
+  rates.local_put_path.rate = hardware.bandwidth("sm_local_store");
+  rates.put_chunk = Bytes{2048};
+  rates.put_window = 4;
+  rates.link_efficiency = hardware.ratio("link_efficiency");
+  rates.local_latency = hardware.duration("release_gpu");
+  rates.signal_latency = std::max(Duration{}, hardware.duration("flag_latency") - hops);
+  rates.local_signal = hardware.duration("local_flag_latency");
+  return rates;
+}
+
+}  // namespace epsim

@@ -1,0 +1,20 @@
+// Rank rates of a plan: what every family takes from the hardware constants in the same way.
+#pragma once
+
+#include "models/constants.hpp"
+#include "models/plan.hpp"
+#include "models/workload.hpp"
+
+namespace epsim {
+
+// Rate at which a phase that streams through `footprint` bytes reads and writes memory: what fits
+// into L2's usable share at L2's rate, the rest at HBM's.
+[[nodiscard]] Bandwidth memory_rate(const ConstantSet& hardware,
+                                    const GpuSpec& gpu,
+                                    Bytes footprint);
+
+// Memory counts as HBM unless a family knows its footprint. Link efficiency is that of a single
+// sender; a family scales it for its own access pattern.
+[[nodiscard]] RankRates hardware_rates(const ConstantSet& hardware, const Workload& workload);
+
+}  // namespace epsim

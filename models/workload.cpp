@@ -1,0 +1,38 @@
+#include "models/workload.hpp"
+
+#include <utility>
+
+#include "sim/base/check.hpp"
+
+namespace epsim {
+
+FencePlacement read_fence_placement(const JsonValue& value) {
+  constexpr std::array kAliases = {
+      std::pair{"none", FencePlacement::P0},
+      std::pair{"proxy_async_once", FencePlacement::P1b},
+      std::pair{"proxy_async_per_load", FencePlacement::P3},
+      std::pair{"threadfence_system_per_load", FencePlacement::P5},
+  };
+  std::vector<std::string_view> words(kFencePlacementNames.begin(), kFencePlacementNames.end());
+  for (const auto& [alias, ignored] : kAliases) words.emplace_back(alias);
+  const std::size_t found = value.one_of(words);
+  if (found < kFencePlacementNames.size()) return static_cast<FencePlacement>(found);
+  return kAliases[found - kFencePlacementNames.size()].second;
+}
+
+// FP8: 16 B header, H values of one byte, one float scale for each 128 of them. BF16: header and
+// 2H.
+Bytes dispatch_message(std::int64_t hidden, DispatchFormat format) {
+  check(hidden > 0 && hidden % 128 == 0, "a row is a whole number of 128-channel groups");
+  if (format == DispatchFormat::fp8) return Bytes{16 + hidden + hidden / 128 * 4};
+  return Bytes{16 + 2 * hidden};
+}
+
+// LogFMT-10 stores a coded block in 10 of 16 bits and a (max, min) pair of bf16 a 128 channels.
+Bytes combine_message(std::int64_t hidden, CombineFormat format) {
+  check(hidden > 0 && hidden % 128 == 0, "a row is a whole number of 128-channel groups");
+  if (format == CombineFormat::bf16) return Bytes{2 * hidden};
+  return Bytes{2 * hidden * 10 / 16 + hidden / 128 * 4};
+}
+
+}  // namespace epsim

@@ -1,0 +1,74 @@
+// Workload: one dispatch or combine, fully decided: who sends which token where, in which format,
+// on which GPU. What every kernel model takes, beside the calibration.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "sim/base/json.hpp"
+#include "sim/base/units.hpp"
+#include "topologies/topology.hpp"
+#include "traces/expert_placement.hpp"
+#include "traces/routing.hpp"
+#include "traces/traffic_matrix.hpp"
+
+namespace epsim {
+
+enum class MoeOperation : std::uint8_t { dispatch, combine };
+enum class DispatchFormat : std::uint8_t { fp8, bf16 };
+enum class CombineFormat : std::uint8_t { bf16, logfmt10 };
+inline constexpr std::array<std::string_view, 2> kMoeOperationNames = {"dispatch", "combine"};
+inline constexpr std::array<std::string_view, 2> kDispatchFormatNames = {"fp8", "bf16"};
+inline constexpr std::array<std::string_view, 2> kCombineFormatNames = {"bf16", "logfmt10"};
+
+// Where the receive side of a combine puts fences; none is P0. Each closes other edges
+// (docs/fences.md).
+enum class FencePlacement : std::uint8_t { P0, P1, P1b, P2, P3, P3g, P3s, P4, P5, P6, P7, P1b_P4 };
+inline constexpr std::array<std::string_view, 12> kFencePlacementNames = {
+    "P0", "P1", "P1b", "P2", "P3", "P3g", "P3s", "P4", "P5", "P6", "P7", "P1b+P4"};
+
+// Reads P0 ... P7, P1b+P4, or the names that observations use: none, proxy_async_once (P1b),
+// proxy_async_per_load (P3), threadfence_system_per_load (P5).
+[[nodiscard]] FencePlacement read_fence_placement(const JsonValue& value);
+
+// How the two halves of a low-latency kernel run: in one launch, or as two with other work between.
+struct SplitLaunch {
+  bool split = false;
+  Duration gap{};  // end of the send kernel to the launch of the receive kernel
+};
+
+struct Workload {
+  std::shared_ptr<const Routing> routing;
+  std::shared_ptr<const ExpertPlacement> placement;
+  std::shared_ptr<const TrafficMatrix> traffic;
+  std::shared_ptr<const Topology> topology;  // rank r runs on GPU r
+  std::int64_t hidden = 0;
+  DispatchFormat dispatch_format = DispatchFormat::fp8;
+  CombineFormat combine_format = CombineFormat::bf16;
+  FencePlacement fence = FencePlacement::P0;
+  std::int64_t sms = 0;  // intranode kernels: SMs that communicate
+  bool counted = false;  // intranode dispatch: counts are exchanged and read by the host first
+  SplitLaunch split;
+  std::vector<Duration> rank_start;  // launch skew, one a rank
+
+  [[nodiscard]] std::uint32_t rank_count() const { return routing->rank_count(); }
+  [[nodiscard]] std::uint32_t expert_count() const { return routing->expert_count(); }
+  [[nodiscard]] std::uint32_t experts_per_rank() const { return placement->experts_per_rank(); }
+  [[nodiscard]] std::uint32_t top_k() const { return routing->top_k(); }
+  // The kernels know an expert by the rank that hosts it and its place there.
+  [[nodiscard]] std::uint32_t slot_of(ExpertId expert) const {
+    return placement->rank_of(expert).value * experts_per_rank() + placement->local_index(expert);
+  }
+  [[nodiscard]] ExpertId expert_at(std::uint32_t slot) const {
+    return placement->experts_of(RankId{slot / experts_per_rank()})[slot % experts_per_rank()];
+  }
+};
+
+// Bytes of one token's row in each format, headers and scales included (DeepEP's message layouts).
+[[nodiscard]] Bytes dispatch_message(std::int64_t hidden, DispatchFormat format);
+[[nodiscard]] Bytes combine_message(std::int64_t hidden, CombineFormat format);
+
+}  // namespace epsim

@@ -1,0 +1,277 @@
+#include "sim/execute.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "sim/execution.hpp"
+
+namespace epsim {
+
+Execution::Execution(const Plan& plan, const Topology& topology, const ExecuteOptions& options)
+    : plan_(plan),
+      fabric_(topology, plan.rates, options.record_link_uses),
+      agents_(plan.agents.size()),
+      flags_(plan.flags.size()),
+      barriers_(plan.barriers.size()),
+      put_chunk_(static_cast<std::uint32_t>(plan.rates.put_chunk.count)),
+      sm_free_(plan.ctas.size()),
+      sm_pools_(plan.rank_count, SmPool(plan.sm_count)),
+      followers_(plan.kernels.size()) {
+  check(plan.rank_count <= topology.gpu_count(), "every rank of a plan has a GPU");
+  check(plan.rank_count <= 65'536, "ranks fit 16 bits");
+  check(plan.agents.size() < (1U << 30), "a plan has fewer than 2^30 agents");
+  timeline_.start.assign(plan.operations.size(), Timeline::kNever);
+  timeline_.end.assign(plan.operations.size(), Timeline::kNever);
+  timeline_.agent_start.assign(plan.agents.size(), Timeline::kNever);
+  timeline_.kernel_start.assign(plan.kernels.size(), Timeline::kNever);
+  timeline_.kernel_end.assign(plan.kernels.size(), Timeline::kNever);
+  agent_rank_.reserve(plan.agents.size());
+  for (const Agent& agent : plan.agents)
+    agent_rank_.push_back(static_cast<std::uint16_t>(plan.rank_of(agent).value));
+  for (const Cta& cta : plan.ctas) cta_agents_left_.push_back(cta.agent_count);
+  for (const Kernel& kernel : plan.kernels) kernel_ctas_left_.push_back(kernel.cta_count);
+  for (std::uint32_t r = 0; r < plan.rank_count; ++r)
+    memory_.push_back({SharedServer(plan.rates.memory), Instant::max()});
+}
+
+Timeline Execution::run() {
+  for (std::uint32_t k = 0; k < plan_.kernels.size(); ++k) {
+    const Kernel& kernel = plan_.kernels[k];
+    if (kernel.after >= 0)
+      followers_[static_cast<std::size_t>(kernel.after)].push_back(k);
+    else
+      schedule(
+          Instant{} + plan_.rank_start[kernel.rank.index()] + kernel.delay, Event::Kind::launch, k);
+  }
+  while (!queue_.empty()) {
+    handle(queue_.pop());
+    ++timeline_.event_count;
+  }
+  check_all_ended();
+  fabric_.report(timeline_);
+  for (const MemoryState& memory : memory_) {
+    timeline_.memory_bytes.push_back(memory.server.bytes_served());
+    timeline_.memory_busy.push_back(memory.server.bytes_served() / plan_.rates.memory);
+  }
+  return std::move(timeline_);
+}
+
+void Execution::handle(const Event& event) {
+  switch (event.kind) {
+    case Event::Kind::launch:
+      return launch(event.subject);
+    case Event::Kind::resume:
+      return end_operation(event.subject);
+    case Event::Kind::proceed:
+      return advance(event.subject);
+    case Event::Kind::issued:
+      return leave_sm(event.subject);
+    case Event::Kind::hop:
+      return next_hop(event.subject);
+    case Event::Kind::delivered:
+      return deliver(event.subject);
+    case Event::Kind::acknowledged:
+      return acknowledge(event.subject);
+    case Event::Kind::add:
+      return add_to_flag(event.subject, event.extra);
+    case Event::Kind::landed: {
+      const BackgroundLoad load = loads_[event.subject];
+      loads_.release(event.subject);
+      timeline_.end[load.operation] = now();
+      return add_to_flag(load.flag, 1);
+    }
+    case Event::Kind::memory:
+      return complete_memory(event.subject);
+  }
+}
+
+void Execution::launch(std::uint32_t k) {
+  const Kernel& kernel = plan_.kernels[k];
+  timeline_.kernel_start[k] = now();
+  check(kernel.cta_count > 0, "a kernel has CTAs");
+  for (std::uint32_t c = 0; c < kernel.cta_count; ++c)
+    sm_pools_[kernel.rank.index()].enqueue(kernel.first_cta + c, kernel.ctas_per_sm);
+  place_ctas(kernel.rank.value);
+}
+
+void Execution::place_ctas(std::uint32_t rank) {
+  sm_pools_[rank].place([&](std::uint32_t cta) { start_cta(cta); });
+}
+
+void Execution::start_cta(std::uint32_t c) {
+  const Cta& cta = plan_.ctas[c];
+  check(cta.agent_count > 0, "a CTA has agents");
+  const Instant first = now() + plan_.kernels[cta.kernel.index()].start_overhead;
+  for (std::uint32_t a = cta.first_agent; a < cta.first_agent + cta.agent_count; ++a) {
+    timeline_.agent_start[a] = first;
+    agents_[a].next = plan_.agents[a].first_operation;
+    schedule(first, Event::Kind::proceed, a);
+  }
+}
+
+void Execution::finish_agent(std::uint32_t agent) {
+  const std::uint32_t c = plan_.agents[agent].cta.value;
+  if (--cta_agents_left_[c] > 0) return;
+  const std::uint32_t k = plan_.ctas[c].kernel.value;
+  const Kernel& kernel = plan_.kernels[k];
+  sm_pools_[kernel.rank.index()].leave(kernel.ctas_per_sm);
+  place_ctas(kernel.rank.value);
+  if (--kernel_ctas_left_[k] > 0) return;
+  timeline_.kernel_end[k] = now() + kernel.finish_overhead;
+  for (const std::uint32_t follower : followers_[k])
+    schedule(
+        timeline_.kernel_end[k] + plan_.kernels[follower].delay, Event::Kind::launch, follower);
+}
+
+// Starts operations until one of them takes time that something else decides.
+void Execution::advance(std::uint32_t agent) {
+  const std::uint32_t end =
+      plan_.agents[agent].first_operation + plan_.agents[agent].operation_count;
+  Instant local = now();
+  for (std::uint32_t& i = agents_[agent].next; i < end; ++i) {
+    const Operation& operation = plan_.operations[i];
+    if (operation.kind == OpKind::work || operation.kind == OpKind::fence) {
+      timeline_.start[i] = local;
+      local += Duration{operation.time};
+      timeline_.end[i] = local;
+      continue;
+    }
+    if (local > now()) return schedule(local, Event::Kind::proceed, agent);
+    timeline_.start[i] = local;
+    if (!begin(agent, operation, i)) return;
+    timeline_.end[i] = std::max(timeline_.end[i], local);
+  }
+  if (local > now()) return schedule(local, Event::Kind::proceed, agent);
+  finish_agent(agent);
+}
+
+// True when the operation is over at once.
+bool Execution::begin(std::uint32_t agent, const Operation& operation, std::uint32_t index) {
+  AgentState& state = agents_[agent];
+  const Instant ready = now() + Duration{operation.time};
+  switch (operation.kind) {
+    case OpKind::serve:
+      state.sm_done = pass_sm(agent, operation.count, plan_.rates.serve_path);
+      use_memory(rank_of(agent),
+                 MemoryClient::pack(MemoryClient::Kind::agent, agent),
+                 Bytes{std::llround(operation.count * plan_.rates.serve_traffic)},
+                 operation.detail);
+      return false;
+    case OpKind::load: {
+      const std::uint32_t slot = loads_.put({operation.target, operation.time, index});
+      use_memory(rank_of(agent),
+                 MemoryClient::pack(MemoryClient::Kind::load, slot),
+                 Bytes{operation.count},
+                 operation.detail);
+      return true;
+    }
+    case OpKind::put:
+      state.put_left = operation.count;
+      issue_piece(agent);
+      return false;
+    case OpKind::drain:
+      if (state.unacknowledged > 0)
+        state.draining = true;
+      else
+        schedule(ready, Event::Kind::resume, agent);
+      return false;
+    case OpKind::signal:
+      send_signal(agent, operation);
+      if (operation.time == 0) return true;
+      schedule(ready, Event::Kind::resume, agent);
+      return false;
+    case OpKind::wait:
+      if (flags_[operation.target].value >= operation.count)
+        schedule(ready, Event::Kind::resume, agent);
+      else
+        push_waiter(flags_[operation.target].waiters, agent);
+      return false;
+    case OpKind::barrier:
+      arrive_at_barrier(agent, operation);
+      return false;
+    case OpKind::work:
+    case OpKind::fence:
+      break;
+  }
+  check(false, "delays are handled by advance");
+  return true;
+}
+
+void Execution::end_operation(std::uint32_t agent) {
+  timeline_.end[agents_[agent].next] = now();
+  ++agents_[agent].next;
+  advance(agent);
+}
+
+void Execution::push_waiter(WaiterList& list, std::uint32_t agent) {
+  agents_[agent].next_waiter = kNobody;
+  if (list.head == kNobody)
+    list.head = agent;
+  else
+    agents_[list.tail].next_waiter = agent;
+  list.tail = agent;
+}
+
+void Execution::arrive_at_barrier(std::uint32_t agent, const Operation& operation) {
+  BarrierState& barrier = barriers_[operation.target];
+  push_waiter(barrier.waiters, agent);
+  if (++barrier.arrived < plan_.barriers[operation.target].members) return;
+  const WaiterList all = std::exchange(barrier.waiters, {});
+  barrier.arrived = 0;
+  for (std::uint32_t a = all.head; a != kNobody; a = agents_[a].next_waiter)
+    schedule(now() + Duration{plan_.operations[agents_[a].next].time}, Event::Kind::resume, a);
+}
+
+void Execution::send_signal(std::uint32_t agent, const Operation& operation) {
+  check(operation.count <= 65'535, "a signal adds at most 65535");
+  const std::uint32_t home = plan_.flags[operation.target].home.value;
+  const bool local = home == rank_of(agent);
+  const Duration flight =
+      local ? plan_.rates.local_signal
+            : plan_.rates.signal_latency + fabric_.route_latency(rank_of(agent), home);
+  schedule(now() + Duration{operation.time} + flight,
+           Event::Kind::add,
+           operation.target,
+           static_cast<std::uint16_t>(operation.count));
+}
+
+void Execution::add_to_flag(std::uint32_t f, std::uint32_t increment) {
+  FlagState& flag = flags_[f];
+  flag.value += increment;
+  const WaiterList blocked = std::exchange(flag.waiters, {});
+  for (std::uint32_t a = blocked.head; a != kNobody;) {
+    const std::uint32_t following = agents_[a].next_waiter;
+    const Operation& operation = plan_.operations[agents_[a].next];
+    if (flag.value >= operation.count)
+      schedule(now() + Duration{operation.time}, Event::Kind::resume, a);
+    else
+      push_waiter(flag.waiters, a);
+    a = following;
+  }
+}
+
+void Execution::check_all_ended() const {
+  for (std::size_t a = 0; a < agents_.size(); ++a) {
+    const Agent& agent = plan_.agents[a];
+    if (agents_[a].next == agent.first_operation + agent.operation_count) continue;
+    const Operation& operation = plan_.operations[agents_[a].next];
+    throw Bug(fmt::format(
+        "{}: agent {} ({} of rank {}) never ends: operation kind {}, target {}, count {}",
+        plan_.name,
+        a,
+        kRoleNames[static_cast<std::size_t>(agent.role)],
+        agent_rank_[a],
+        static_cast<int>(operation.kind),
+        operation.target,
+        operation.count));
+  }
+}
+
+Timeline execute(const Plan& plan, const Topology& topology, const ExecuteOptions& options) {
+  return Execution(plan, topology, options).run();
+}
+
+}  // namespace epsim

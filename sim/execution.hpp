@@ -1,0 +1,154 @@
+// Execution: the state of one run of a plan. Split over two sources: execute.cpp moves kernels,
+// agents, flags and barriers; execute_transfers.cpp moves bytes.
+#pragma once
+
+#include <limits>
+#include <vector>
+
+#include "models/plan.hpp"
+#include "sim/base/check.hpp"
+#include "sim/event_queue.hpp"
+#include "sim/execute.hpp"
+#include "sim/fabric.hpp"
+#include "sim/pool.hpp"
+#include "sim/shared_server.hpp"
+#include "sim/sm_pool.hpp"
+#include "sim/timeline.hpp"
+
+namespace epsim {
+
+inline constexpr std::uint32_t kNobody = std::numeric_limits<std::uint32_t>::max();
+
+// What can happen next. Eight bytes: millions of them wait in the queue.
+struct Event {
+  enum class Kind : std::uint8_t {
+    launch,        // subject: kernel
+    resume,        // subject: agent whose current operation ends now
+    proceed,       // subject: agent that has passed some delays and starts its next operation
+    issued,        // subject: agent whose piece of a put has passed the SM
+    hop,           // subject: message at the next link of its route
+    delivered,     // subject: message visible at its target
+    acknowledged,  // subject: agent
+    add,           // subject: flag, extra: increment
+    landed,        // subject: background load
+    memory,        // subject: rank whose memory may have finished something
+  };
+  std::uint32_t subject;
+  std::uint16_t extra;
+  Kind kind;
+};
+static_assert(sizeof(Event) == 8);
+
+struct AgentState {
+  std::uint32_t next = 0;               // operation that runs or comes next
+  std::uint32_t unacknowledged = 0;     // pieces of own puts under way
+  std::uint32_t put_left = 0;           // bytes of the current put that have not left the SM
+  std::uint32_t next_waiter = kNobody;  // list of agents blocked on one flag or barrier
+  bool draining = false;                // in a drain, until nothing is unacknowledged
+  bool stalled = false;                 // in a put, until the window has room
+  Instant sm_done{};  // when the SM's copy path has passed the bytes of the current serve
+};
+
+// A list of blocked agents in the order in which they came, linked through AgentState.
+struct WaiterList {
+  std::uint32_t head = kNobody;
+  std::uint32_t tail = kNobody;
+};
+
+struct FlagState {
+  std::uint32_t value = 0;
+  WaiterList waiters;
+};
+
+struct BarrierState {
+  std::uint32_t arrived = 0;
+  WaiterList waiters;
+};
+
+struct Message {
+  std::uint32_t agent;
+  std::uint16_t source;
+  std::uint16_t target;
+  std::uint32_t size;
+  std::uint32_t next_hop;
+};
+
+struct BackgroundLoad {
+  std::uint32_t flag;
+  std::uint32_t latency;    // picoseconds after the bytes have moved
+  std::uint32_t operation;  // whose end is the landing
+};
+
+// A client of a rank's memory: an agent that waits for it, a load, or a put to the own rank.
+struct MemoryClient {
+  enum class Kind : std::uint32_t { agent = 0, load = 1, message = 2 };
+  static std::uint32_t pack(Kind kind, std::uint32_t slot) {
+    check(slot < (1U << 30), "a plan has fewer than 2^30 agents");
+    return (static_cast<std::uint32_t>(kind) << 30) | slot;
+  }
+  static Kind kind(std::uint32_t packed) { return static_cast<Kind>(packed >> 30); }
+  static std::uint32_t slot(std::uint32_t packed) { return packed & ((1U << 30) - 1); }
+};
+
+struct MemoryState {
+  SharedServer server;
+  Instant next_event = Instant::max();
+};
+
+class Execution {
+ public:
+  Execution(const Plan& plan, const Topology& topology, const ExecuteOptions& options);
+  Timeline run();
+
+ private:
+  void handle(const Event& event);
+  void launch(std::uint32_t kernel);
+  void place_ctas(std::uint32_t rank);
+  void start_cta(std::uint32_t cta);
+  void finish_agent(std::uint32_t agent);
+  void advance(std::uint32_t agent);
+  bool begin(std::uint32_t agent, const Operation& operation, std::uint32_t index);
+  void end_operation(std::uint32_t agent);
+  void arrive_at_barrier(std::uint32_t agent, const Operation& operation);
+  void add_to_flag(std::uint32_t flag, std::uint32_t increment);
+  void send_signal(std::uint32_t agent, const Operation& operation);
+  void issue_piece(std::uint32_t agent);
+  void leave_sm(std::uint32_t agent);
+  void continue_put(std::uint32_t agent, Instant left);
+  void next_hop(std::uint32_t slot);
+  void deliver(std::uint32_t slot);
+  void acknowledge(std::uint32_t agent);
+  Instant pass_sm(std::uint32_t agent, std::uint32_t size, const SmRate& path);
+  void use_memory(std::uint32_t rank, std::uint32_t client, Bytes size, std::uint16_t cap);
+  void complete_memory(std::uint32_t rank);
+  void schedule_memory(std::uint32_t rank);
+  void push_waiter(WaiterList& list, std::uint32_t agent);
+  void schedule(Instant at, Event::Kind kind, std::uint32_t subject, std::uint16_t extra = 0) {
+    queue_.schedule(at, Event{subject, extra, kind});
+  }
+  [[nodiscard]] Instant now() const { return queue_.now(); }
+  [[nodiscard]] std::uint32_t rank_of(std::uint32_t agent) const { return agent_rank_[agent]; }
+  void check_all_ended() const;
+
+  const Plan& plan_;
+  EventQueue<Event> queue_;
+  Fabric fabric_;
+  Timeline timeline_;
+  std::vector<AgentState> agents_;
+  std::vector<std::uint16_t> agent_rank_;
+  std::vector<FlagState> flags_;
+  std::vector<BarrierState> barriers_;
+  std::vector<MemoryState> memory_;
+  Pool<Message> messages_;
+  Pool<BackgroundLoad> loads_;
+  std::uint32_t put_chunk_;
+  std::vector<std::uint32_t> completed_;  // scratch of complete_memory
+
+  std::vector<Instant> sm_free_;                       // one a CTA
+  std::vector<std::uint32_t> cta_agents_left_;         // one a CTA
+  std::vector<std::uint32_t> kernel_ctas_left_;        // one a kernel
+  std::vector<SmPool> sm_pools_;                       // one a rank
+  std::vector<std::vector<std::uint32_t>> followers_;  // kernels launched when this one ends
+};
+
+}  // namespace epsim

@@ -1,0 +1,73 @@
+#include "sim/prediction.hpp"
+
+#include <cmath>
+
+namespace epsim {
+namespace {
+
+constexpr double kTwoSided90 = 1.645;           // of a normal distribution
+constexpr std::uint64_t kSlowPlan = 3'000'000;  // events beyond which the covariance is left out
+constexpr double kStep = 0.05;                  // of a constant's logarithm
+
+bool within(std::int64_t value, std::int64_t low, std::int64_t high) {
+  return value >= low && value <= high;
+}
+
+}  // namespace
+
+Prediction predict(MoeOperation operation,
+                   const Workload& workload,
+                   const FamilyKind& kind,
+                   const ConstantSet& hardware,
+                   const ConstantSet& family,
+                   const ExecuteOptions& options) {
+  const auto make_plan = operation == MoeOperation::dispatch ? kind.dispatch : kind.combine;
+  Prediction prediction{.operation = operation,
+                        .plan = make_plan(workload, hardware, family),
+                        .timeline = {},
+                        .latency = {}};
+  prediction.timeline = execute(prediction.plan, *workload.topology, options);
+  prediction.latency = prediction.timeline.aligned_latency(prediction.plan);
+  return prediction;
+}
+
+LatencyInterval interval_of(const Prediction& prediction,
+                            const Workload& workload,
+                            const Calibration& calibration,
+                            const KernelFamily& family) {
+  const FamilyKind& kind = *find_family(family.name);
+  const double latency_us = to_us(prediction.latency);
+  double variance = family.fit.residual_sigma * family.fit.residual_sigma;
+  const auto& names = family.fit.fitted;
+  if (prediction.timeline.event_count < kSlowPlan) {
+    // J C J^T with the derivatives of log latency by log constant.
+    std::vector<double> slope;
+    for (const std::string& name : names) {
+      const double moved = family.constants.at(name).value * std::exp(kStep);
+      const Prediction other = predict(prediction.operation,
+                                       workload,
+                                       kind,
+                                       calibration.hardware,
+                                       family.constants.with(name, moved));
+      slope.push_back(std::log(to_us(other.latency) / latency_us) / kStep);
+    }
+    for (std::size_t i = 0; i < names.size(); ++i)
+      for (std::size_t j = 0; j < names.size(); ++j)
+        variance += slope[i] * family.fit.covariance[i][j] * slope[j];
+  }
+  const double reach = kTwoSided90 * std::sqrt(variance);
+  return {latency_us * std::exp(-reach), latency_us * std::exp(reach)};
+}
+
+bool in_range(const Workload& workload, const KernelFamily& family) {
+  const CalibratedRange& range = family.range;
+  for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
+    if (!within(workload.routing->token_count(RankId{r}), range.tokens_min, range.tokens_max))
+      return false;
+  return within(workload.hidden, range.hidden_min, range.hidden_max) &&
+         within(workload.expert_count(), range.experts_min, range.experts_max) &&
+         within(workload.top_k(), range.top_k_min, range.top_k_max) &&
+         within(workload.rank_count(), range.ranks_min, range.ranks_max);
+}
+
+}  // namespace epsim

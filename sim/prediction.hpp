@@ -1,0 +1,40 @@
+// Prediction: one operation of a workload, planned and executed. The one way from a question to a
+// latency; the command line, fits and validation all take it.
+#pragma once
+
+#include "models/calibration.hpp"
+#include "models/kernel_families.hpp"
+#include "models/workload.hpp"
+#include "sim/execute.hpp"
+
+namespace epsim {
+
+struct Prediction {
+  MoeOperation operation;
+  Plan plan;
+  Timeline timeline;
+  Duration latency;  // aligned: last rank's start to last rank's end
+};
+
+[[nodiscard]] Prediction predict(MoeOperation operation,
+                                 const Workload& workload,
+                                 const FamilyKind& kind,
+                                 const ConstantSet& hardware,
+                                 const ConstantSet& family,
+                                 const ExecuteOptions& options = {});
+
+// The interval that a fit's residuals and its covariance leave around a latency. `level` is the
+// share of measurements it should hold, 0.9 by default.
+struct LatencyInterval {
+  double low_us;
+  double high_us;
+};
+[[nodiscard]] LatencyInterval interval_of(const Prediction& prediction,
+                                          const Workload& workload,
+                                          const Calibration& calibration,
+                                          const KernelFamily& family);
+
+// Whether the workload lies within the shapes that the family was fitted on.
+[[nodiscard]] bool in_range(const Workload& workload, const KernelFamily& family);
+
+}  // namespace epsim

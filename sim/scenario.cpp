@@ -1,0 +1,239 @@
+#include "sim/scenario.hpp"
+
+#include <fmt/format.h>
+
+#include "sim/base/input_error.hpp"
+#include "sim/base/quantity_text.hpp"
+#include "topologies/registry.hpp"
+
+namespace epsim {
+namespace {
+
+constexpr std::int64_t kMostTokens = 1'048'576;
+constexpr std::int64_t kMostHidden = 65'536;
+constexpr std::array<std::string_view, 2> kModeNames = {"fused", "split"};
+constexpr std::array<std::string_view, 2> kNotifyNames = {"cached", "counted"};
+
+template <typename Enum, std::size_t N>
+Enum read_enum(const JsonValue& value, const std::array<std::string_view, N>& names) {
+  return static_cast<Enum>(value.one_of({names.begin(), names.end()}));
+}
+
+void read_topology(JsonObject& root, Scenario& scenario) {
+  const JsonValue value = root.required("topology");
+  JsonObject object = value.object();
+  const JsonValue preset = object.required("preset");
+  scenario.topology_name = preset.string();
+  std::optional<JsonObject> overrides;
+  scenario.topology_override = "{}";
+  if (const auto given = object.optional("override")) {
+    overrides = given->object();
+    scenario.topology_override = given->dump();
+  }
+  LoadedTopology loaded = load_topology(preset, overrides);
+  scenario.overridden = std::move(loaded.overridden);
+  scenario.topology = std::make_shared<const Topology>(std::move(loaded.topology));
+  object.finish();
+}
+
+void read_traffic(JsonObject& root, const std::filesystem::path& folder, Scenario& scenario) {
+  JsonObject object = root.required("traffic").object();
+  RoutingSpec& routing = scenario.routing;
+  routing.where = fmt::format("{}: /traffic", scenario.file);
+  routing.folder = folder;
+  routing.name = read_routing_name(object.required("routing"));
+  const auto gpus = static_cast<std::int64_t>(scenario.topology->gpu_count());
+  const auto ranks = object.optional("ranks");
+  routing.shape.ranks = ranks ? static_cast<std::uint32_t>(ranks->integer_in(1, gpus))
+                              : static_cast<std::uint32_t>(gpus);
+  const JsonValue experts = object.required("experts");
+  routing.shape.experts = static_cast<std::uint32_t>(experts.integer_in(1, kMostExperts));
+  if (routing.shape.experts % routing.shape.ranks != 0)
+    experts.fail_expected(fmt::format("a multiple of the {} ranks", routing.shape.ranks));
+  const JsonValue top_k = object.required("top_k");
+  routing.shape.top_k = static_cast<std::uint32_t>(top_k.integer_in(1, 64));
+  if (routing.shape.top_k > routing.shape.experts)
+    top_k.fail_expected(fmt::format("at most the {} experts", routing.shape.experts));
+  const auto tokens = object.optional("tokens_per_rank");
+  if (tokens)
+    routing.tokens_per_rank = static_cast<std::uint32_t>(tokens->integer_in(0, kMostTokens));
+  if (!tokens && routing.name.kind != "file") (void)object.required("tokens_per_rank");
+  if (const auto masked = object.optional("masked_fraction"))
+    routing.masked_fraction = masked->number_in(0, 1);
+  const PlacementShape shape{.ranks = routing.shape.ranks, .experts = routing.shape.experts};
+  const auto placement = object.optional("placement");
+  scenario.placement = placement ? placement->dump() : "\"contiguous\"";
+  scenario.experts = std::make_shared<const ExpertPlacement>(
+      placement ? read_expert_placement(*placement, shape) : ExpertPlacement::contiguous(shape));
+  object.finish();
+}
+
+// Options that only some families take: asking another for them is an error, not silence.
+void read_kernel(JsonObject& root, Scenario& scenario) {
+  JsonObject object = root.required("kernel").object();
+  const JsonValue family = object.required("family");
+  std::vector<std::string_view> names;
+  for (const FamilyKind& kind : kernel_families()) names.push_back(kind.name);
+  const FamilyKind& kind = kernel_families()[family.one_of(names)];
+  scenario.kernel = kind.name;
+  const auto refuse = [&](const JsonValue& value) {
+    value.fail(fmt::format("{} does not take this option", kind.name));
+  };
+  if (const auto sms = object.optional("sms")) {
+    if (!kind.takes_sms) refuse(*sms);
+    scenario.sms = sms->integer_in(2, scenario.topology->gpu_spec().sm_count);
+    if (scenario.sms % 2 != 0) sms->fail_expected("an even number: channels are pairs of SMs");
+  } else if (kind.takes_sms) {
+    (void)object.required("sms");
+  }
+  if (const auto mode = object.optional("mode")) {
+    if (!kind.takes_split) refuse(*mode);
+    scenario.split.split = mode->one_of({kModeNames.begin(), kModeNames.end()}) == 1;
+  }
+  if (const auto gap = object.optional("split_gap")) {
+    if (!scenario.split.split) gap->fail("only a split kernel has a gap; set mode to \"split\"");
+    scenario.split.gap = gap->duration();
+    if (scenario.split.gap < Duration{}) gap->fail_expected("a time that is not negative");
+  }
+  if (const auto notify = object.optional("notify")) {
+    if (!kind.takes_sms) refuse(*notify);
+    scenario.counted = notify->one_of({kNotifyNames.begin(), kNotifyNames.end()}) == 1;
+  }
+  object.finish();
+  if (scenario.routing.shape.top_k > kind.top_k_max)
+    throw InputError(scenario.file,
+                     "/traffic/top_k",
+                     fmt::format("expected at most {} for {}, found {}",
+                                 kind.top_k_max,
+                                 kind.name,
+                                 scenario.routing.shape.top_k));
+}
+
+void read_combine(JsonObject& root, Scenario& scenario) {
+  const auto combine = root.optional("combine");
+  if (!combine) return;
+  JsonObject object = combine->object();
+  if (const auto format = object.optional("format"))
+    scenario.combine_format = read_enum<CombineFormat>(*format, kCombineFormatNames);
+  if (const auto fence = object.optional("fence")) {
+    scenario.fence = read_fence_placement(*fence);
+    if (scenario.fence != FencePlacement::P0 && !find_family(scenario.kernel)->takes_fences)
+      fence->fail(fmt::format("{} has no fence placements", scenario.kernel));
+  }
+  object.finish();
+}
+
+void read_operations(JsonObject& root, Scenario& scenario) {
+  const auto operations = root.optional("operations");
+  if (!operations) return;
+  scenario.run_dispatch = scenario.run_combine = false;
+  for (const JsonValue& word : operations->array())
+    (word.one_of({"dispatch", "combine"}) == 0 ? scenario.run_dispatch : scenario.run_combine) =
+        true;
+  if (!scenario.run_dispatch && !scenario.run_combine)
+    operations->fail_expected("\"dispatch\", \"combine\" or both");
+}
+
+}  // namespace
+
+Scenario load_scenario(const std::filesystem::path& path,
+                       const std::vector<std::string>& settings) {
+  JsonDocument document = JsonDocument::read(path);
+  for (const std::string& setting : settings) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos)
+      throw InputError("--set " + setting, "", "expected dotted.key=value");
+    document.set(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  return read_scenario(document, path.parent_path());
+}
+
+Scenario read_scenario(const JsonDocument& document, const std::filesystem::path& folder) {
+  JsonObject root = document.root().object();
+  (void)root.required("schema").one_of({"epsim.scenario/1"});
+  Scenario scenario;
+  scenario.file = document.root().file();
+  const auto name = root.optional("name");
+  scenario.name = name ? name->string() : std::filesystem::path(scenario.file).stem().string();
+  read_topology(root, scenario);
+  read_traffic(root, folder, scenario);
+  read_kernel(root, scenario);
+  const JsonValue hidden = root.required("hidden");
+  scenario.hidden = hidden.integer_in(128, kMostHidden);
+  if (scenario.hidden % 128 != 0) hidden.fail_expected("a multiple of 128 channels");
+  if (const auto dispatch = root.optional("dispatch")) {
+    JsonObject object = dispatch->object();
+    if (const auto format = object.optional("format"))
+      scenario.dispatch_format = read_enum<DispatchFormat>(*format, kDispatchFormatNames);
+    object.finish();
+  }
+  read_combine(root, scenario);
+  read_operations(root, scenario);
+  if (const auto skew = root.optional("launch_skew")) {
+    scenario.launch_skew = skew->duration();
+    if (scenario.launch_skew < Duration{}) skew->fail_expected("a time that is not negative");
+  }
+  const auto calibration = root.optional("calibration");
+  scenario.calibration = calibration ? calibration->string() : scenario.topology_name;
+  if (const auto seed = root.optional("seed"))
+    scenario.seed = static_cast<std::uint64_t>(seed->integer_in(0, INT64_MAX));
+  root.finish();
+  return scenario;
+}
+
+void write_scenario(const Scenario& scenario, JsonWriter& writer) {
+  const FamilyKind& kind = *find_family(scenario.kernel);
+  writer.begin_object().field("schema", "epsim.scenario/1").field("name", scenario.name);
+  writer.key("topology").begin_object().field("preset", scenario.topology_name);
+  writer.key("override").raw(scenario.topology_override).end_object();
+  const RoutingSpec& routing = scenario.routing;
+  writer.key("traffic").begin_object().field("routing", to_text(routing.name));
+  writer.field("ranks", routing.shape.ranks).field("experts", routing.shape.experts);
+  writer.field("top_k", routing.shape.top_k);
+  if (routing.tokens_per_rank) writer.field("tokens_per_rank", *routing.tokens_per_rank);
+  writer.field("masked_fraction", routing.masked_fraction);
+  writer.key("placement").raw(scenario.placement).end_object();
+  writer.field("hidden", scenario.hidden);
+  writer.key("kernel").begin_object().field("family", scenario.kernel);
+  if (kind.takes_sms)
+    writer.field("sms", scenario.sms).field("notify", kNotifyNames[scenario.counted ? 1 : 0]);
+  if (kind.takes_split) writer.field("mode", kModeNames[scenario.split.split ? 1 : 0]);
+  if (scenario.split.split) writer.field("split_gap", to_exact_text(scenario.split.gap));
+  writer.end_object();
+  writer.key("dispatch").begin_object();
+  writer.field("format", kDispatchFormatNames[static_cast<std::size_t>(scenario.dispatch_format)]);
+  writer.end_object().key("combine").begin_object();
+  writer.field("format", kCombineFormatNames[static_cast<std::size_t>(scenario.combine_format)]);
+  writer.field("fence", kFencePlacementNames[static_cast<std::size_t>(scenario.fence)])
+      .end_object();
+  writer.key("operations").begin_array();
+  if (scenario.run_dispatch) writer.value("dispatch");
+  if (scenario.run_combine) writer.value("combine");
+  writer.end_array();
+  writer.field("launch_skew", to_exact_text(scenario.launch_skew));
+  writer.field("calibration", scenario.calibration).field("seed", scenario.seed).end_object();
+}
+
+Workload make_workload(const Scenario& scenario) {
+  const Rng rng(scenario.seed);
+  Workload workload;
+  workload.routing =
+      std::make_shared<const Routing>(make_routing(scenario.routing, rng.stream("routing")));
+  workload.placement = scenario.experts;
+  workload.traffic = std::make_shared<const TrafficMatrix>(*workload.routing, *workload.placement);
+  workload.topology = scenario.topology;
+  workload.hidden = scenario.hidden;
+  workload.dispatch_format = scenario.dispatch_format;
+  workload.combine_format = scenario.combine_format;
+  workload.fence = scenario.fence;
+  workload.sms = scenario.sms;
+  workload.counted = scenario.counted;
+  workload.split = scenario.split;
+  Rng skew = rng.stream("launch skew");
+  for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
+    workload.rank_start.push_back(Duration{static_cast<std::int64_t>(
+        skew.below(static_cast<std::uint64_t>(scenario.launch_skew.count()) + 1))});
+  return workload;
+}
+
+}  // namespace epsim

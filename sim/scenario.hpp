@@ -1,0 +1,56 @@
+// Scenario: what to simulate. Parsed, checked, and with every default filled in.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/kernel_families.hpp"
+#include "models/workload.hpp"
+#include "sim/base/json.hpp"
+#include "sim/base/json_writer.hpp"
+#include "topologies/topology.hpp"
+#include "traces/routing_generators.hpp"
+
+namespace epsim {
+
+struct Scenario {
+  std::string file;  // where it was read from, for messages
+  std::string name;
+  std::string topology_name;
+  std::string topology_override;        // JSON text as given, "{}" when there is none
+  std::vector<std::string> overridden;  // what the overrides changed
+  std::shared_ptr<const Topology> topology;
+  RoutingSpec routing;
+  std::string placement;  // JSON text as given: "contiguous", "round-robin" or an array
+  std::shared_ptr<const ExpertPlacement> experts;
+  std::int64_t hidden = 0;
+  std::string kernel;  // a family's name
+  bool run_dispatch = true;
+  bool run_combine = true;
+  DispatchFormat dispatch_format = DispatchFormat::fp8;
+  CombineFormat combine_format = CombineFormat::bf16;
+  FencePlacement fence = FencePlacement::P0;
+  std::int64_t sms = 0;
+  bool counted = false;
+  SplitLaunch split;
+  Duration launch_skew{};  // ranks start uniformly within this
+  std::string calibration;
+  std::uint64_t seed = 0;
+};
+
+// Each `setting` is "dotted.key=value", applied before reading. Throws InputError.
+[[nodiscard]] Scenario load_scenario(const std::filesystem::path& path,
+                                     const std::vector<std::string>& settings = {});
+[[nodiscard]] Scenario read_scenario(const JsonDocument& document,
+                                     const std::filesystem::path& folder);
+
+// The scenario as a file with every default written out.
+void write_scenario(const Scenario& scenario, JsonWriter& writer);
+
+// Draws the routing and fills in the rest: what the kernel models take.
+[[nodiscard]] Workload make_workload(const Scenario& scenario);
+
+}  // namespace epsim

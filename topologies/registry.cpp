@@ -1,0 +1,77 @@
+#include "topologies/registry.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "sim/base/embedded_file.hpp"
+#include "sim/base/input_error.hpp"
+
+namespace epsim {
+namespace {
+
+bool is_path(std::string_view name) {
+  return name.find('/') != std::string_view::npos || name.ends_with(".json");
+}
+
+JsonDocument parse_preset(const EmbeddedFile& preset) {
+  return JsonDocument::parse(preset.text, fmt::format("topologies/presets/{}.json", preset.name));
+}
+
+std::optional<JsonDocument> find_preset(std::string_view name) {
+  for (const EmbeddedFile& preset : embedded::topology_presets())
+    if (preset.name == name) return parse_preset(preset);
+  return std::nullopt;
+}
+
+std::string unknown_name_text() {
+  std::string known;
+  for (const TopologyPreset& preset : topology_presets())
+    known += (known.empty() ? "" : ", ") + preset.name;
+  return "no such topology; known: " + known + "; or write the path of a .json file";
+}
+
+}  // namespace
+
+std::vector<TopologyPreset> topology_presets() {
+  std::vector<TopologyPreset> presets;
+  for (const EmbeddedFile& preset : embedded::topology_presets()) {
+    JsonObject object = parse_preset(preset).root().object();
+    presets.push_back({.name = object.required("name").string(),
+                       .description = object.required("description").string()});
+  }
+  std::sort(
+      presets.begin(), presets.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return presets;
+}
+
+LoadedTopology build_topology(const JsonDocument& file, std::optional<JsonObject> overrides) {
+  TopologySpec spec(file, std::move(overrides));
+  std::vector<std::string_view> kinds;
+  for (const TopologyKind& kind : kTopologyKinds) kinds.push_back(kind.name);
+  const TopologyKind& kind = kTopologyKinds.at(spec.kind().one_of(kinds));
+  Topology topology = kind.build(spec);
+  return {.topology = std::move(topology), .overridden = spec.overridden()};
+}
+
+LoadedTopology load_topology(std::string_view name, std::optional<JsonObject> overrides) {
+  if (is_path(name)) return build_topology(JsonDocument::read(name), std::move(overrides));
+  const std::optional<JsonDocument> preset = find_preset(name);
+  if (!preset) throw InputError(name, "", unknown_name_text());
+  return build_topology(*preset, std::move(overrides));
+}
+
+LoadedTopology load_topology(const JsonValue& name, std::optional<JsonObject> overrides) {
+  const std::string text = name.string();
+  if (is_path(text)) {
+    const std::filesystem::path path = std::filesystem::path(name.file()).parent_path() / text;
+    return build_topology(JsonDocument::read(path), std::move(overrides));
+  }
+  const std::optional<JsonDocument> preset = find_preset(text);
+  if (!preset) name.fail(fmt::format("\"{}\": {}", text, unknown_name_text()));
+  return build_topology(*preset, std::move(overrides));
+}
+
+}  // namespace epsim
