@@ -86,13 +86,33 @@ void write_fit(const FitRecord& fit, JsonWriter& writer) {
   writer.end_array().end_object();
 }
 
-KernelFamily read_family(const std::string& name, const JsonValue& value) {
+const FamilyKind& known_family(const std::string& name, const JsonValue& value) {
   const FamilyKind* kind = find_family(name);
   if (kind == nullptr) value.fail(fmt::format("unknown kernel family \"{}\"", name));
+  return *kind;
+}
+
+// The embedded file of that name, or else the file at that path.
+JsonDocument embedded_or_file(std::span<const EmbeddedFile> embedded,
+                              std::string_view name_or_path,
+                              std::string_view what) {
+  std::string known;
+  for (const EmbeddedFile& file : embedded) {
+    if (file.name == name_or_path)
+      return JsonDocument::parse(file.text, fmt::format("{} {}", what, file.name));
+    known += (known.empty() ? "" : ", ") + std::string(file.name);
+  }
+  if (!std::filesystem::exists(name_or_path))
+    throw InputError(name_or_path, "", fmt::format("expected a {} file or one of {}", what, known));
+  return JsonDocument::read(name_or_path);
+}
+
+KernelFamily read_family(const std::string& name, const JsonValue& value) {
   JsonObject object = value.object();
   KernelFamily family;
   family.name = name;
-  family.constants = read_constants(object.required("constants"), kind->constants());
+  family.constants =
+      read_constants(object.required("constants"), known_family(name, value).constants());
   family.range = read_range(object.required("range"));
   family.fit = read_fit(object.required("fit"));
   object.finish();
@@ -140,17 +160,25 @@ std::vector<std::string> calibration_names() {
 }
 
 Calibration load_calibration(std::string_view name_or_path) {
-  for (const EmbeddedFile& file : embedded::calibrations())
-    if (file.name == name_or_path)
-      return read_calibration(
-          JsonDocument::parse(file.text, fmt::format("calibration {}", file.name)));
-  if (!std::filesystem::exists(name_or_path)) {
-    std::string known;
-    for (const std::string& name : calibration_names()) known += (known.empty() ? "" : ", ") + name;
-    throw InputError(
-        name_or_path, "", fmt::format("expected a calibration file or one of {}", known));
+  return read_calibration(embedded_or_file(embedded::calibrations(), name_or_path, "calibration"));
+}
+
+Readings load_readings(std::string_view name_or_path) {
+  const JsonDocument document = embedded_or_file(embedded::readings(), name_or_path, "readings");
+  JsonObject object = document.root().object();
+  (void)object.required("schema").one_of({"epsim.readings/1"});
+  Readings readings;
+  readings.system = object.required("system").string();
+  readings.topology = object.required("topology").string();
+  readings.hardware = read_constants(object.required("hardware"), hardware_constants());
+  JsonObject families = object.required("families").object();
+  for (const std::string& name : families.keys()) {
+    const JsonValue value = families.required(name);
+    readings.families.emplace_back(name,
+                                   read_constants(value, known_family(name, value).constants()));
   }
-  return read_calibration(JsonDocument::read(name_or_path));
+  object.finish();
+  return readings;
 }
 
 std::string calibration_text(const Calibration& calibration) {

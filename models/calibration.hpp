@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "models/constants.hpp"
@@ -57,6 +58,15 @@ struct Calibration {
   [[nodiscard]] const KernelFamily& family(std::string_view name) const;
 };
 
+// What is known before a fit: hardware constants and, for each family, a reading of every constant
+// with the interval in which it may lie.
+struct Readings {
+  std::string system;
+  std::string topology;
+  ConstantSet hardware;
+  std::vector<std::pair<std::string, ConstantSet>> families;
+};
+
 [[nodiscard]] std::span<const ConstantSpec> hardware_constants();
 [[nodiscard]] Duration fence_cost(const ConstantSet& hardware, FenceKind kind);
 
@@ -64,6 +74,8 @@ struct Calibration {
 [[nodiscard]] Calibration load_calibration(std::string_view name_or_path);
 [[nodiscard]] bool has_calibration(std::string_view name);
 [[nodiscard]] std::vector<std::string> calibration_names();
+// `name_or_path` as above, of epsim.readings/1.
+[[nodiscard]] Readings load_readings(std::string_view name_or_path);
 [[nodiscard]] std::string calibration_text(const Calibration& calibration);  // as a file
 
 }  // namespace epsim

@@ -21,8 +21,17 @@ std::int64_t copy_trips(std::int64_t row_bytes, std::int64_t unroll) {
   return vectors / (32 * unroll) + (rest + 31) / 32;
 }
 
-void write_ring_sender(
-    PlanBuilder& plan, const Ring& ring, Bytes row, const ChunkPace& pace, std::uint32_t warps) {
+namespace {
+
+// One of the two agents that feed a ring. After each chunk all warps meet; then the lead waits for
+// its stores and releases the tail, while the others already copy the next chunk.
+void write_sender_part(PlanBuilder& plan,
+                       const Ring& ring,
+                       Bytes row,
+                       const ChunkPace& pace,
+                       std::uint32_t warps,
+                       BarrierId chunk_end,
+                       bool lead) {
   plan.begin_agent(Role::sender);
   plan.work(Phase::launch, pace.start);
   const bool local = ring.source == ring.target;
@@ -36,13 +45,27 @@ void write_ring_sender(
     plan.work(Phase::send,
               (local ? pace.wait_local : pace.wait_peer) +
                   static_cast<std::int64_t>(after - before) * pace.scan);
-    const std::int64_t rounds = (rows + warps - 1) / warps;
-    plan.put(Phase::send, ring.target, Bytes{row.count * rows}, rounds * pace.row);
-    plan.drain(Phase::wire);
-    plan.work(Phase::signal, pace.release);
-    plan.signal(Phase::signal, ring.tail, rows);
+    const std::uint32_t rounds = (rows + warps - 1) / warps;
+    const std::uint32_t mine = lead ? rounds : rows - rounds;
+    if (mine > 0)
+      plan.put(Phase::send, ring.target, Bytes{row.count * mine}, std::int64_t{rounds} * pace.row);
+    plan.barrier(Phase::send, chunk_end);
+    if (lead) {
+      plan.drain(Phase::wire);
+      plan.work(Phase::signal, pace.release);
+      plan.signal(Phase::signal, ring.tail, rows);
+    }
     sent += rows;
   }
+}
+
+}  // namespace
+
+void write_ring_sender(
+    PlanBuilder& plan, const Ring& ring, Bytes row, const ChunkPace& pace, std::uint32_t warps) {
+  const BarrierId chunk_end = plan.add_barrier(2);
+  write_sender_part(plan, ring, row, pace, warps, chunk_end, true);
+  write_sender_part(plan, ring, row, pace, warps, chunk_end, false);
 }
 
 }  // namespace epsim

@@ -42,7 +42,8 @@ struct Ring {
 // Trips of a warp's copy loop over a row: full ones of `unroll` vectors a lane, then single ones.
 [[nodiscard]] std::int64_t copy_trips(std::int64_t row_bytes, std::int64_t unroll);
 
-// The agent that feeds one ring, chunk by chunk: credit, copy, release.
+// The two agents that feed one ring, chunk by chunk (credit, copy, release): the warp that moves
+// the tail, and the others.
 void write_ring_sender(
     PlanBuilder& plan, const Ring& ring, Bytes row, const ChunkPace& pace, std::uint32_t warps);
 

@@ -22,6 +22,7 @@ constexpr std::array kLowLatency = {
         "slot_reserve", "us", 0, 10, "expert id to a slot at the target (atomic, address)"},
     ConstantSpec{"message_start", "us", 0, 10, "a warp's copy loop before its first byte leaves"},
     ConstantSpec{"message_warp_rate", "GB/s", 0.5, 200, "rate at which one warp copies a message"},
+    ConstantSpec{"message_sm_share", "1", 0.2, 1, "of an SM's aligned store rate"},
     ConstantSpec{"scan_trip", "us", 0, 10, "count warp: 256 expert ids read and compared"},
     ConstantSpec{"clean_signals", "us", 0, 50, "first CTA: other parity zeroed, fixed part"},
     ConstantSpec{"clean_release", "us", 0, 5, "first CTA: one release atomic by each lane"},

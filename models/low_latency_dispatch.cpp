@@ -87,6 +87,9 @@ class DispatchWriter {
     RankRates rates = hardware_rates(hardware, workload_);
     rates.put_window = kPiecesUnderWay;
     rates.link_efficiency *= family.ratio("dispatch_link_share");
+    const double share = family.ratio("message_sm_share");
+    rates.put_path.rate.bytes_per_second *= share;
+    rates.local_put_path.rate.bytes_per_second *= share;
     rates.local_put_traffic = 1.0;  // staging rows are read from L2
     rates.serve_traffic = 2.0 + scale_traffic();
     // The receive phase reads the buffer that peers wrote and writes the packed rows.

@@ -174,15 +174,19 @@ void FluidNetwork::settle() {
   if (is_settled_) return;
   is_settled_ = true;
   include_changed();
-  bool is_complete = false;
+  // A solve that spreads may as well take in all that can change, and check nothing. Where one
+  // has spread the next will too: only one in eight tries again to stay local.
+  const bool tries_local = spread_expected_ == 0 && 8 * solved_.size() <= active_count_;
+  if (spread_expected_ > 0) --spread_expected_;
+  bool is_complete = !tries_local;
   do {
-    // A solve that spreads may as well take in all that can change, and check nothing.
-    is_complete = 4 * solved_.size() > active_count_;
+    is_complete = is_complete || 8 * solved_.size() > active_count_;
     if (is_complete) include_from_floor();
     fill();
     ++solve_count_;
     solved_flow_count_ += solved_.size();
   } while (!is_complete && include_violated());
+  if (tries_local && is_complete) spread_expected_ = 7;
   commit();
   refresh_finishes();
 }

@@ -22,7 +22,7 @@
 // checked where these meet: a flow outside keeps its rate while its bottleneck is still full and
 // still has no faster flow, else it joins and the solve is repeated. What passes the check
 // satisfies the condition everywhere, so it is the optimum, not an approximation of it. Once the
-// solve has spread to a quarter of the flows it takes in all that filling could treat differently,
+// solve has spread to an eighth of the flows it takes in all that filling could treat differently,
 // those at or above the least level at which something changed, and need not check any more.
 //
 // Exactness. Rates are whole multiples of 2^-16 B/s: sums are exact in any order, and no resource
@@ -188,6 +188,7 @@ class FluidNetwork {
   std::uint64_t next_order_ = 0;
   std::size_t active_count_ = 0;
   bool is_settled_ = true;
+  std::uint32_t spread_expected_ = 0;              // so many solves do not try to stay local
   Rate floor_ = std::numeric_limits<Rate>::max();  // rates below it stay as they are
 
   std::vector<Resource> resources_;

@@ -55,7 +55,8 @@ void SharedServer::complete(Instant now, std::vector<std::uint32_t>& finished) {
       const Client& leaver = group.members.front();
       leavers_.push_back({leaver.order, leaver.client});
       completed_.count += leaver.size;
-      allowed_excess_ += group.rate;  // it held its share for less than 1 ps too long
+      // It held its share for less than 1 ps too long, at the rate before anyone started just now.
+      allowed_excess_ += std::max(0.0, group.clock - leaver.finish);
       std::pop_heap(group.members.begin(), group.members.end(), std::greater<>());
       group.members.pop_back();
     }

@@ -15,6 +15,7 @@ struct EmbeddedFile {
 namespace embedded {
 std::span<const EmbeddedFile> topology_presets();
 std::span<const EmbeddedFile> calibrations();
+std::span<const EmbeddedFile> readings();
 }  // namespace embedded
 
 }  // namespace epsim

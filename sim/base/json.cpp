@@ -1,11 +1,13 @@
 #include "sim/base/json.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "sim/base/check.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/json_writer.hpp"
 #include "sim/base/quantity_text.hpp"
@@ -21,6 +23,9 @@ struct JsonValue::Document {
 };
 
 namespace {
+
+constexpr int kDeepest = 100;
+constexpr std::size_t kMostKeys = 4096;
 
 // A pointer segment: RFC 6901 writes ~ as ~0 and / as ~1.
 std::string escape_segment(std::string_view key) {
@@ -62,7 +67,7 @@ const std::string& JsonValue::file() const {
   return document_->file;
 }
 std::string JsonValue::dump() const {
-  return value_->dump();
+  return value_->dump(-1, ' ', false, Raw::error_handler_t::replace);
 }
 bool JsonValue::is_null() const {
   return value_->is_null();
@@ -157,15 +162,18 @@ std::vector<JsonValue> JsonValue::array() const {
 void JsonValue::append_integers(std::int64_t low,
                                 std::int64_t high,
                                 std::vector<std::int32_t>& out) const {
+  check(low >= INT32_MIN && high <= INT32_MAX, "the range fits into 32 bits");
   if (!value_->is_array()) fail_expected("an array");
   for (std::size_t i = 0; i < value_->size(); ++i) {
     const Raw& element = (*value_)[i];
-    const bool fits = element.is_number_integer() && element.get<std::int64_t>() >= low &&
-                      element.get<std::int64_t>() <= high;
-    if (!fits) {
+    // As unsigned, so that 2^64 - 1 does not pass for -1.
+    const bool is_small =
+        element.is_number_integer() &&
+        (!element.is_number_unsigned() || element.get<std::uint64_t>() <= INT32_MAX);
+    const std::int64_t value = is_small ? element.get<std::int64_t>() : INT64_MAX;
+    if (value < low || value > high)
       (void)JsonValue(document_, &element, fmt::format("{}/{}", place_, i)).integer_in(low, high);
-    }
-    out.push_back(static_cast<std::int32_t>(element.get<std::int64_t>()));
+    out.push_back(static_cast<std::int32_t>(value));
   }
 }
 
@@ -229,10 +237,18 @@ JsonDocument JsonDocument::parse(std::string_view text, std::string_view name) {
   // Keys seen in each object that is still open: nlohmann keeps the last of two equal keys
   // silently.
   std::vector<std::set<std::string>> open;
-  const auto watch = [&](int /*depth*/, Raw::parse_event_t event, Raw& parsed) {
+  const auto watch = [&](int depth, Raw::parse_event_t event, Raw& parsed) {
+    // Writing a value out is recursive, and finding a key is linear: both need a limit.
+    const bool is_opened =
+        event == Raw::parse_event_t::object_start || event == Raw::parse_event_t::array_start;
+    if (is_opened && depth >= kDeepest)
+      throw InputError(name, "", fmt::format("nested deeper than {} levels", kDeepest));
     if (event == Raw::parse_event_t::object_start) open.emplace_back();
     if (event == Raw::parse_event_t::object_end) open.pop_back();
-    if (event == Raw::parse_event_t::key && !open.back().insert(parsed.get<std::string>()).second)
+    if (event != Raw::parse_event_t::key) return true;
+    if (open.back().size() == kMostKeys)
+      throw InputError(name, "", fmt::format("more than {} keys in one object", kMostKeys));
+    if (!open.back().insert(parsed.get<std::string>()).second)
       throw InputError(
           name, "", "key \"" + parsed.get<std::string>() + "\" stands twice in one object");
     return true;
@@ -245,6 +261,8 @@ JsonDocument JsonDocument::parse(std::string_view text, std::string_view name) {
   } catch (const Raw::parse_error& error) {
     throw InputError(
         name, "", fmt::format("expected JSON, found something else near byte {}", error.byte));
+  } catch (const Raw::out_of_range&) {
+    throw InputError(name, "", "a number is too large for a double");
   }
   return result;
 }

@@ -95,7 +95,8 @@ class JsonDocument {
   [[nodiscard]] static JsonDocument parse(std::string_view text, std::string_view name);
 
   // Replaces or adds the value at a dotted path ("combine.fence"). `text` is JSON, or else a plain
-  // string. Throws InputError when the path runs through something that is not an object.
+  // string. Throws InputError when the path runs through something that is not an object. Values
+  // that were read before are void.
   void set(std::string_view dotted_path, std::string_view text);
 
   [[nodiscard]] JsonValue root() const;

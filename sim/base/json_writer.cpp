@@ -3,62 +3,69 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "sim/base/check.hpp"
 
 namespace epsim {
 
-void JsonWriter::separate() {
+void JsonWriter::separate(bool is_key) {
+  check(!(is_key && after_key_), "a key is followed by its value");
   if (after_key_) {
     after_key_ = false;
     return;
   }
-  if (has_element_.empty()) return;
-  if (has_element_.back()) text_ += ',';
-  const auto depth = has_element_.size();
+  if (levels_.empty()) {
+    check(!is_key && text_.empty(), "a JSON text is one value");
+    return;
+  }
+  check((levels_.back().closing == '}') == is_key, "keys stand in objects, bare values in arrays");
+  if (levels_.back().has_element) text_ += ',';
+  const auto depth = levels_.size();
   if (static_cast<int>(depth) <= inline_depth_)
     text_ += '\n' + std::string(2 * depth, ' ');
-  else if (has_element_.back())
+  else if (levels_.back().has_element)
     text_ += ' ';
-  has_element_.back() = true;
+  levels_.back().has_element = true;
 }
 
-void JsonWriter::close(char bracket) {
-  check(!has_element_.empty() && !after_key_, "a JSON bracket closes what was opened");
-  const bool had_element = has_element_.back();
-  const auto depth = has_element_.size();
-  has_element_.pop_back();
+JsonWriter& JsonWriter::open(char opening, char closing) {
+  separate();
+  text_ += opening;
+  levels_.push_back({closing, false});
+  return *this;
+}
+
+JsonWriter& JsonWriter::close(char closing) {
+  check(!levels_.empty() && levels_.back().closing == closing && !after_key_,
+        "a JSON bracket closes what was opened");
+  const bool had_element = levels_.back().has_element;
+  const auto depth = levels_.size();
+  levels_.pop_back();
   if (had_element && static_cast<int>(depth) <= inline_depth_)
     text_ += '\n' + std::string(2 * (depth - 1), ' ');
-  text_ += bracket;
+  text_ += closing;
+  return *this;
 }
 
 JsonWriter& JsonWriter::begin_object() {
-  separate();
-  text_ += '{';
-  has_element_.push_back(false);
-  return *this;
+  return open('{', '}');
 }
 
 JsonWriter& JsonWriter::end_object() {
-  close('}');
-  return *this;
+  return close('}');
 }
 
 JsonWriter& JsonWriter::begin_array() {
-  separate();
-  text_ += '[';
-  has_element_.push_back(false);
-  return *this;
+  return open('[', ']');
 }
 
 JsonWriter& JsonWriter::end_array() {
-  close(']');
-  return *this;
+  return close(']');
 }
 
 JsonWriter& JsonWriter::key(std::string_view name) {
-  separate();
+  separate(true);
   text_ += json_quote(name) + ": ";
   after_key_ = true;
   return *this;
@@ -86,7 +93,8 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
 }
 
 std::string JsonWriter::take() {
-  check(has_element_.empty() && !after_key_, "every JSON bracket is closed");
+  check(levels_.empty(), "every JSON bracket is closed");
+  check(!text_.empty() && !after_key_, "a JSON text is one value");
   text_ += '\n';
   return std::move(text_);
 }

@@ -43,16 +43,22 @@ class JsonWriter {
     return key(name).value(content);
   }
 
-  // The finished text, ending in a newline. Throws Bug while something is still open.
+  // The finished text, ending in a newline. Throws Bug unless it is one whole value.
   [[nodiscard]] std::string take();
 
  private:
-  void separate();
-  void close(char bracket);
+  struct Level {
+    char closing;  // } or ]
+    bool has_element;
+  };
+
+  JsonWriter& open(char opening, char closing);
+  JsonWriter& close(char closing);
+  void separate(bool is_key = false);
 
   int inline_depth_;
   std::string text_;
-  std::vector<bool> has_element_;
+  std::vector<Level> levels_;
   bool after_key_ = false;
 };
 

@@ -67,17 +67,26 @@ std::string with_unit(double value, std::span<const Unit> ascending) {
       "{:.{}f} {}", scaled, std::abs(scaled) >= 100 && unit->factor > 1 ? 1 : decimals, unit->name);
 }
 
+// The nearest whole number, which a double of up to 2^63 can be far beyond.
+std::int64_t whole(double value, std::string_view text) {
+  if (!(std::abs(value) < 0x1p63))
+    throw std::invalid_argument(fmt::format("\"{}\" is too large", text));
+  return std::llround(value);
+}
+
 }  // namespace
 
 Duration parse_duration(std::string_view text) {
-  return Duration{std::llround(parse(text, kTimes, "1.1 us"))};
+  return Duration{whole(parse(text, kTimes, "1.1 us"), text)};
 }
 
 Bytes parse_bytes(std::string_view text) {
   const double count = parse(text, kSizes, "7168 B");
-  if (count != std::floor(count))
+  const std::int64_t nearest = whole(count, text);
+  // 1.001 kB is 1000.9999999999999 in doubles, and means 1001.
+  if (std::abs(count - static_cast<double>(nearest)) > 1e-9 * std::abs(count))
     throw std::invalid_argument(fmt::format("\"{}\" is not a whole number of bytes", text));
-  return Bytes{std::llround(count)};
+  return Bytes{nearest};
 }
 
 Bandwidth parse_bandwidth(std::string_view text) {
@@ -104,7 +113,9 @@ std::string to_exact_text(Duration length) {
 }
 
 std::string to_exact_text(Bandwidth rate) {
-  return fmt::format("{} GB/s", rate.bytes_per_second / 1e9);
+  const double gigabytes = rate.bytes_per_second / 1e9;
+  if (gigabytes * 1e9 == rate.bytes_per_second) return fmt::format("{} GB/s", gigabytes);
+  return fmt::format("{} B/s", rate.bytes_per_second);  // where the division lost a bit
 }
 
 }  // namespace epsim

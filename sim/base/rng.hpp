@@ -5,7 +5,7 @@
 // (Blackman and Vigna, 2018), seeded by splitmix64 over the seed and the stream's name.
 #pragma once
 
-#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -25,7 +25,9 @@ class Rng {
   [[nodiscard]] Rng stream(std::string_view name) const {
     std::uint64_t hash = 14695981039346656037U;  // FNV-1a, 64 bit
     for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
-    return Rng(seed_ ^ hash);
+    // Mixed once more: seed ^ hash alone would make a stream of a stream of one name its origin.
+    std::uint64_t mixed = seed_ ^ hash;
+    return Rng(splitmix(mixed));
   }
 
   [[nodiscard]] std::uint64_t next() {
@@ -42,7 +44,7 @@ class Rng {
 
   // Uniform in [0, bound), without bias (rejection of the incomplete last interval).
   [[nodiscard]] std::uint64_t below(std::uint64_t bound) {
-    check(bound > 0, "a random number below zero was asked for");
+    check(bound > 0, "a random number is asked for below a bound above zero");
     const std::uint64_t threshold = (0 - bound) % bound;
     for (;;) {
       const std::uint64_t draw = next();

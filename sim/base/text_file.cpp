@@ -3,10 +3,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,7 +30,9 @@ void write_plain(const std::filesystem::path& path, std::string_view text) {
   std::FILE* file = std::fopen(path.c_str(), "wb");
   if (file == nullptr) fail_to_write(path);
   const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  const bool flushed = std::fflush(file) == 0 && fsync(fileno(file)) == 0;
+  // A pipe or a terminal cannot be synchronised and says EINVAL.
+  const bool flushed =
+      std::fflush(file) == 0 && (fsync(fileno(file)) == 0 || std::exchange(errno, 0) == EINVAL);
   const bool closed = std::fclose(file) == 0;
   if (!written || !flushed || !closed) fail_to_write(path);
 }
@@ -44,14 +48,40 @@ void write_gzip(const std::filesystem::path& path, std::string_view text) {
   if (gzclose(file.release()) != Z_OK) fail_to_write(path);
 }
 
+void write(const std::filesystem::path& path, std::string_view text, bool is_gzip) {
+  errno = 0;
+  is_gzip ? write_gzip(path, text) : write_plain(path, text);
+}
+
+// Removes a file when it goes, whatever happened; one that was renamed is no longer there.
+struct Leftover {
+  std::filesystem::path path;
+  ~Leftover() {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+  }
+};
+
 }  // namespace
 
 std::string read_text_file(const std::filesystem::path& path, Bytes limit) {
-  if (!std::filesystem::exists(path)) throw InputError(path.string(), "", "no such file");
-  if (std::filesystem::is_directory(path))
+  std::error_code unknown;
+  const std::filesystem::file_status status = std::filesystem::status(path, unknown);
+  if (status.type() == std::filesystem::file_type::not_found)
+    throw InputError(path.string(), "", "no such file");
+  if (std::filesystem::is_directory(status))
     throw InputError(path.string(), "", "expected a file, found a folder");
   const GzipFile file(gzopen(path.c_str(), "rb"));
   if (!file) throw InputError(path.string(), "", "cannot be opened for reading");
+  const auto fail_too_large = [&] {
+    throw InputError(path.string(),
+                     "",
+                     fmt::format("larger than {} MiB; expected a smaller file", limit.count >> 20));
+  };
+  // A plain file tells its size before it is read.
+  if (gzdirect(file.get()) != 0 && std::filesystem::is_regular_file(status) &&
+      std::filesystem::file_size(path) > static_cast<std::uintmax_t>(limit.count))
+    fail_too_large();
 
   std::string text;
   std::string piece(1U << 20, '\0');
@@ -61,11 +91,7 @@ std::string read_text_file(const std::filesystem::path& path, Bytes limit) {
       throw InputError(path.string(), "", "damaged gzip data; expected a whole .gz file");
     if (count == 0) break;
     text.append(piece, 0, static_cast<std::size_t>(count));
-    if (static_cast<std::int64_t>(text.size()) > limit.count)
-      throw InputError(
-          path.string(),
-          "",
-          fmt::format("larger than {} MiB; expected a smaller file", limit.count >> 20));
+    if (static_cast<std::int64_t>(text.size()) > limit.count) fail_too_large();
   }
   int state = Z_OK;
   (void)gzerror(file.get(), &state);
@@ -75,17 +101,20 @@ std::string read_text_file(const std::filesystem::path& path, Bytes limit) {
 }
 
 void replace_text_file(const std::filesystem::path& path, std::string_view text) {
-  std::filesystem::path temporary = path;
-  temporary += fmt::format(".{}.partial", getpid());
-  errno = 0;
-  try {
-    path.extension() == ".gz" ? write_gzip(temporary, text) : write_plain(temporary, text);
-    std::filesystem::rename(temporary, path);
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
+  namespace fs = std::filesystem;
+  const bool is_gzip = path.extension() == ".gz";
+  std::error_code unknown;
+  const fs::file_status status = fs::status(path, unknown);
+  // A pipe or device such as /dev/stdout is written to: replacing it would break it for others.
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status))
+    return write(path, text, is_gzip);
+
+  // A link stays a link: what it points to is replaced.
+  const fs::path target = fs::is_symlink(path) && fs::exists(status) ? fs::canonical(path) : path;
+  Leftover temporary{target};
+  temporary.path += fmt::format(".{}.partial", getpid());
+  write(temporary.path, text, is_gzip);
+  fs::rename(temporary.path, target);
 }
 
 }  // namespace epsim

@@ -10,6 +10,8 @@
 #include <compare>
 #include <cstdint>
 
+#include "sim/base/check.hpp"
+
 namespace epsim {
 
 struct SimClock {
@@ -35,6 +37,7 @@ struct Bandwidth {
 // Time to push `size` through `rate`, rounded up: rounding down would let a long chain of hops
 // finish before physics allows.
 inline Duration operator/(Bytes size, Bandwidth rate) {
+  check(rate.bytes_per_second > 0, "a bandwidth that carries bytes is above zero");
   return Duration{
       std::llround(std::ceil(static_cast<double>(size.count) * 1e12 / rate.bytes_per_second))};
 }

@@ -236,3 +236,45 @@ TEST_CASE("Json: 64 MB of junk are one clear line") {
       (path.string() + ": expected JSON, found something else near byte 1").c_str(),
       InputError);
 }
+
+TEST_CASE("Json: a number that no double holds is an input error") {
+  CHECK_THROWS_WITH_AS(
+      (void)document("{\"a\": 1e400}"), "s.json: a number is too large for a double", InputError);
+}
+
+TEST_CASE("Json: the largest unsigned number does not pass for a masked expert") {
+  std::vector<std::int32_t> values;
+  CHECK_THROWS_AS(member("[18446744073709551615]").append_integers(-1, 255, values), InputError);
+}
+
+TEST_CASE("Json: a document has a limit of depth and of keys, which junk meets early") {
+  const std::string deep = std::string(101, '[') + std::string(101, ']');
+  CHECK_NOTHROW((void)document(deep.substr(1, 200)));
+  CHECK_THROWS_WITH_AS((void)document(deep), "s.json: nested deeper than 100 levels", InputError);
+  CHECK_THROWS_WITH_AS((void)document(std::string(10'000'000, '[')),
+                       "s.json: nested deeper than 100 levels",
+                       InputError);
+  std::string wide = "{\"k\": 0";
+  for (int i = 0; i < 4096; ++i) wide += ", \"k" + std::to_string(i) + "\": 0";
+  CHECK_THROWS_WITH_AS(
+      (void)document(wide + "}"), "s.json: more than 4096 keys in one object", InputError);
+}
+
+TEST_CASE("Json: a message is one line of a length a person can read, whatever was found") {
+  const JsonObject object =
+      document("{\"a\\nb\\u001b" + std::string(100'000, 'x') + "\": 1}").root().object();
+  try {
+    object.finish();
+    FAIL("an unknown key was accepted");
+  } catch (const InputError& error) {
+    const std::string message = error.what();
+    CHECK(message.starts_with("s.json: /a?b?xxx"));
+    CHECK(message.size() < 1100);
+  }
+}
+
+TEST_CASE("Json: set takes bytes that are not UTF-8 and shows them as U+FFFD") {
+  JsonDocument edited = document("{}");
+  edited.set("a", "\xff");
+  CHECK(edited.root().dump() == "{\"a\":\"\xEF\xBF\xBD\"}");
+}

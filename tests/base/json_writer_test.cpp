@@ -105,3 +105,13 @@ TEST_CASE("JsonWriter: what was opened must be closed, and nothing else") {
   JsonWriter closed;
   CHECK_THROWS_AS(closed.end_array(), Bug);
 }
+
+TEST_CASE("JsonWriter: what would not be JSON is a bug") {
+  CHECK_THROWS_AS(JsonWriter().begin_object().end_array(), Bug);
+  CHECK_THROWS_AS(JsonWriter().begin_object().value(1), Bug);
+  CHECK_THROWS_AS(JsonWriter().begin_array().key("a"), Bug);
+  CHECK_THROWS_AS(JsonWriter().begin_object().key("a").key("b"), Bug);
+  CHECK_THROWS_AS(JsonWriter().value(1).value(2), Bug);
+  CHECK_THROWS_AS(JsonWriter().key("a"), Bug);
+  CHECK_THROWS_AS((void)JsonWriter().take(), Bug);
+}

@@ -124,3 +124,30 @@ TEST_CASE("quantity text: exact text of a datasheet bandwidth parses back to the
     CHECK(parse_bandwidth(to_exact_text(rate)) == rate);
   }
 }
+
+TEST_CASE("quantity text: what 64 bits cannot hold is too large") {
+  // 2^63 ps = 9.22e18 ps = 9.22e6 s.
+  CHECK(parse_duration("9.2e6 s") == Duration{9'200'000'000'000'000'000});
+  CHECK_THROWS_WITH_AS(
+      (void)parse_duration("9.3e6 s"), "\"9.3e6 s\" is too large", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      (void)parse_bytes("1e30 B"), "\"1e30 B\" is too large", std::invalid_argument);
+}
+
+TEST_CASE(
+    "quantity text: a decimal number of kilobytes is the whole number of bytes that it says") {
+  for (int bytes = 1; bytes < 10'000; ++bytes) {
+    const std::string digits = std::to_string(1000 + bytes % 1000).substr(1);
+    CHECK(parse_bytes(std::to_string(bytes / 1000) + "." + digits + " kB") == Bytes{bytes});
+  }
+}
+
+TEST_CASE("quantity text: exact text of any bandwidth parses back to the same bandwidth") {
+  constexpr std::uint64_t kSeed = 7;
+  CAPTURE(kSeed);
+  Rng rng(kSeed);
+  for (int i = 0; i < 1000; ++i) {
+    const Bandwidth rate{rng.uniform() * 1e12};
+    CHECK(parse_bandwidth(to_exact_text(rate)) == rate);
+  }
+}

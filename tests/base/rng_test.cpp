@@ -190,3 +190,9 @@ TEST_CASE("Rng: shuffle gives each order equally often") {
   }
   CHECK(chi_square(observed, 2'000) < 25.7);
 }
+
+TEST_CASE("Rng: a stream of a stream is neither its origin nor the same in another order") {
+  const Rng rng(7);
+  CHECK(rng.stream("a").stream("a").next() != Rng(7).next());
+  CHECK(rng.stream("a").stream("b").next() != rng.stream("b").stream("a").next());
+}

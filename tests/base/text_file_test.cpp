@@ -1,6 +1,9 @@
 #include "sim/base/text_file.hpp"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -135,8 +138,7 @@ TEST_CASE("text file: a missing file and a folder are input errors that name the
 }
 
 TEST_CASE("text file: a file larger than the limit is refused before it is read whole") {
-  // 1 GiB of nothing: a sparse file, so it costs no disk. With a limit of 2 MiB the reader has to
-  // stop after 3 MiB; it reads a mebibyte at a time.
+  // 1 GiB of nothing: a sparse file, so it costs no disk; its size is seen before a byte is read.
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "huge.json";
   write_bytes(path, "");
@@ -179,4 +181,32 @@ TEST_CASE("text file: a target that cannot be replaced is a system error and lea
   CHECK_THROWS_AS(replace_text_file(folder.path() / "taken", "x"), std::system_error);
   CHECK(fs::is_directory(folder.path() / "taken"));
   CHECK(file_count(folder.path()) == 1);
+}
+
+TEST_CASE("text file: a path that the system cannot look up is an input error") {
+  CHECK_THROWS_AS((void)read_text_file(std::string(5000, 'a')), InputError);
+}
+
+TEST_CASE("text file: a device is written to and stays a device") {
+  const TemporaryFolder folder;
+  const fs::path pipe = folder.path() / "pipe";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  replace_text_file(pipe, "through");
+  char received[8] = {};
+  CHECK(::read(reader, received, sizeof received) == 7);
+  CHECK(std::string(received) == "through");
+  ::close(reader);
+  CHECK(fs::is_fifo(pipe));
+  CHECK_NOTHROW(replace_text_file("/dev/null", "nothing"));
+  CHECK(fs::is_character_file("/dev/null"));
+}
+
+TEST_CASE("text file: a link stays a link, and what it points to is replaced") {
+  const TemporaryFolder folder;
+  replace_text_file(folder.path() / "real.json", "old");
+  fs::create_symlink("real.json", folder.path() / "link.json");
+  replace_text_file(folder.path() / "link.json", "new");
+  CHECK(fs::is_symlink(folder.path() / "link.json"));
+  CHECK(read_text_file(folder.path() / "real.json") == "new");
 }

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "sim/base/check.hpp"
 #include "sim/base/ids.hpp"
 
 using namespace epsim;
@@ -85,4 +86,9 @@ TEST_CASE("units: an id indexes the vector of its own kind") {
   CHECK(rank.index() == 3);
   CHECK(RankId{2} < rank);
   CHECK(RankId{} == RankId{0});
+}
+
+TEST_CASE("units: a bandwidth of zero carries nothing, so nothing is divided by it") {
+  CHECK_THROWS_AS((void)(Bytes{1} / Bandwidth{0}), Bug);
+  CHECK_THROWS_AS((void)(Bytes{0} / Bandwidth{-1}), Bug);
 }

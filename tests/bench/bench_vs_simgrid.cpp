@@ -145,7 +145,7 @@ Result fork_simgrid(std::uint32_t rank_count, const std::vector<Message>& messag
   }
   close(ends[1]);
   Result result;
-  result.finishes_s.resize(messages.size());
+  result.finishes_s.assign(messages.size(), 0.0);
   std::FILE* in = fdopen(ends[0], "rb");
   const bool is_read =
       std::fread(&result.wall_s, sizeof(double), 1, in) == 1 &&

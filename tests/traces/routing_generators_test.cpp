@@ -11,7 +11,7 @@
 #include <doctest/doctest.h>
 
 #include "sim/base/input_error.hpp"
-#include "tests/traces/temporary_folder.hpp"
+#include "tests/base/temporary_folder.hpp"
 
 using namespace epsim;
 

@@ -1,0 +1,59 @@
+#include "cli/observation_workload.hpp"
+
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "sim/base/input_error.hpp"
+#include "traces/routing_generators.hpp"
+
+namespace epsim {
+
+Workload workload_of(const Observation& observation,
+                     const ObservationSet& set,
+                     const FamilyKind& kind,
+                     const std::shared_ptr<const Topology>& topology) {
+  const auto fail = [&](const std::string& what) {
+    throw InputError(set.file, observation.id, what);
+  };
+  if (observation.ranks > topology->gpu_count())
+    fail(fmt::format("expected at most the {} GPUs of {}, found {} ranks",
+                     topology->gpu_count(),
+                     topology->name(),
+                     observation.ranks));
+  if (observation.experts % observation.ranks != 0)
+    fail(fmt::format(
+        "{} experts are not a multiple of {} ranks", observation.experts, observation.ranks));
+  if (observation.hidden % 128 != 0) fail("hidden is not a multiple of 128 channels");
+  if (kind.takes_sms && (observation.sms < 2 || observation.sms % 2 != 0))
+    fail(fmt::format("{} needs an even number of sms", kind.name));
+
+  RoutingSpec spec;
+  spec.where = fmt::format("{}: {}", set.file, observation.id);
+  spec.folder = set.folder;
+  spec.shape = {
+      .ranks = observation.ranks, .experts = observation.experts, .top_k = observation.top_k};
+  spec.tokens_per_rank = observation.tokens;
+  try {
+    spec.name = parse_routing_name(observation.routing);
+  } catch (const std::invalid_argument& error) {
+    fail(error.what());
+  }
+  const Rng rng = Rng(kObservationSeed).stream("routing");
+
+  Workload workload;
+  workload.routing = std::make_shared<const Routing>(make_routing(spec, rng));
+  workload.placement = std::make_shared<const ExpertPlacement>(
+      ExpertPlacement::contiguous({.ranks = observation.ranks, .experts = observation.experts}));
+  workload.traffic = std::make_shared<const TrafficMatrix>(*workload.routing, *workload.placement);
+  workload.topology = topology;
+  workload.hidden = observation.hidden;
+  workload.dispatch_format = observation.dispatch_format;
+  workload.combine_format = observation.combine_format;
+  workload.fence = observation.fence;
+  workload.sms = observation.sms;
+  workload.rank_start.assign(observation.ranks, Duration{});
+  return workload;
+}
+
+}  // namespace epsim

@@ -1,0 +1,161 @@
+// epsim validate: predictions against measurements.
+#include <map>
+#include <optional>
+
+#include <fmt/format.h>
+#include <tbb/global_control.h>
+#include <tbb/parallel_for.h>
+#include <CLI/CLI.hpp>
+
+#include "calibrate/observation.hpp"
+#include "calibrate/validate.hpp"
+#include "cli/commands.hpp"
+#include "cli/observation_workload.hpp"
+#include "cli/progress.hpp"
+#include "models/calibration.hpp"
+#include "sim/base/input_error.hpp"
+#include "sim/base/text_file.hpp"
+#include "sim/prediction.hpp"
+#include "topologies/registry.hpp"
+
+namespace epsim {
+namespace {
+
+struct ValidateOptions {
+  std::string observations;
+  std::string calibration;
+  std::string kernel;
+  std::string json;
+  std::string markdown;
+  int jobs = 2;
+};
+
+struct System {
+  Calibration calibration;
+  std::shared_ptr<const Topology> topology;
+};
+
+// Calibrations by system, loaded when the first record asks.
+class Systems {
+ public:
+  explicit Systems(std::string fixed) : fixed_(std::move(fixed)) {}
+
+  // Nothing when no calibration knows the system or the kernel.
+  const System* find(const Observation& observation) {
+    auto known = systems_.find(observation.system);
+    if (known == systems_.end())
+      known = systems_.emplace(observation.system, load(observation.system)).first;
+    if (!known->second) return nullptr;
+    for (const KernelFamily& family : known->second->calibration.families)
+      if (family.name == observation.kernel) return &*known->second;
+    return nullptr;
+  }
+
+ private:
+  std::optional<System> load(const std::string& system) const {
+    if (fixed_.empty() && !has_calibration(system)) return std::nullopt;
+    System loaded{load_calibration(fixed_.empty() ? system : fixed_), nullptr};
+    if (loaded.calibration.system != system) return std::nullopt;
+    loaded.topology =
+        std::make_shared<const Topology>(load_topology(loaded.calibration.topology).topology);
+    return loaded;
+  }
+
+  std::string fixed_;
+  std::map<std::string, std::optional<System>> systems_;
+};
+
+ValidationRecord validate_record(const Observation& observation,
+                                 const ObservationSet& set,
+                                 const System& system) {
+  const KernelFamily& family = system.calibration.family(observation.kernel);
+  const FamilyKind& kind = *find_family(observation.kernel);
+  const Workload workload = workload_of(observation, set, kind, system.topology);
+  const Prediction prediction =
+      predict(observation.op, workload, kind, system.calibration.hardware, family.constants);
+  const LatencyInterval interval = interval_of(prediction, workload, system.calibration, family);
+  bool fitted = false;
+  for (const FitResidual& residual : family.fit.residuals)
+    if (residual.id == observation.id && residual.fitted) fitted = true;
+  return {.id = observation.id,
+          .kernel = observation.kernel,
+          .operation = std::string(kMoeOperationNames[static_cast<std::size_t>(observation.op)]),
+          .measured_us = observation.latency_us,
+          .predicted_us = to_us(prediction.latency),
+          .low_us = interval.low_us,
+          .high_us = interval.high_us,
+          .in_range = in_range(workload, family),
+          .fitted = fitted};
+}
+
+void run_validate(const ValidateOptions& options) {
+  const tbb::global_control jobs(tbb::global_control::max_allowed_parallelism,
+                                 static_cast<std::size_t>(options.jobs));
+  const ObservationSet set = read_observations(options.observations);
+  Systems systems(options.calibration);
+  struct Case {
+    const Observation* observation;
+    const System* system;
+  };
+  std::vector<Case> cases;
+  std::size_t skipped = 0;
+  for (const Observation& observation : set.records) {
+    if (!options.kernel.empty() && observation.kernel != options.kernel) continue;
+    const System* system = systems.find(observation);
+    if (system != nullptr)
+      cases.push_back({&observation, system});
+    else
+      ++skipped;
+  }
+  if (cases.empty())
+    throw InputError(set.file, "/records", "expected a record of a calibrated system and kernel");
+
+  Progress progress("validate", cases.size());
+  std::vector<ValidationRecord> records(cases.size());
+  tbb::parallel_for(std::size_t{0}, cases.size(), [&](std::size_t i) {
+    records[i] = validate_record(*cases[i].observation, set, *cases[i].system);
+    progress.step();
+  });
+  progress.finish();
+
+  if (!options.json.empty()) {
+    JsonWriter writer;
+    write_validation(records, writer);
+    write_result(options.json, writer.take());
+  }
+  if (!options.markdown.empty())
+    write_result(
+        options.markdown,
+        validation_markdown(records,
+                            fmt::format("Predicted against measured: {} records of `{}`.",
+                                        records.size(),
+                                        std::filesystem::path(set.file).filename().string())));
+  if (options.json != "-" && options.markdown != "-") {
+    fmt::print("{}", validation_text(records));
+    if (skipped > 0)
+      fmt::print("{} records of systems or kernels without a calibration were left out\n", skipped);
+  }
+}
+
+}  // namespace
+
+void add_validate_command(CLI::App& app) {
+  CLI::App* validate = app.add_subcommand("validate", "compare predictions with measurements");
+  const auto options = std::make_shared<ValidateOptions>();
+  validate->add_option("--observations", options->observations, "epsim.observations/1 file")
+      ->required();
+  validate->add_option("--calibration",
+                       options->calibration,
+                       "calibration name or file; default: the one of each record's system");
+  validate->add_option("--kernel", options->kernel, "only records of this kernel family");
+  validate->add_option(
+      "--json", options->json, "write epsim.validation/1 to a file, or - for stdout");
+  validate->add_option("--markdown", options->markdown, "write the accuracy table to a file, or -");
+  validate->add_option("--jobs", options->jobs, "threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  validate->footer("Example:\n  epsim validate --observations deepep_h200.json");
+  validate->callback([options] { run_validate(*options); });
+}
+
+}  // namespace epsim
