@@ -91,7 +91,7 @@ std::string validation_text(const std::vector<ValidationRecord>& records) {
                                  "measured",
                                  "predicted",
                                  "error",
-                                 "90 % interval");
+                                 "80 % interval");
   for (const ValidationRecord& record : records)
     text +=
         fmt::format("{:<{}}  {:>6.2f} us  {:>6.2f} us  {:>+6.1f} %  [{:>7.1f}, {:>7.1f}]{}{}{}\n",
@@ -132,7 +132,7 @@ std::string validation_text(const std::vector<ValidationRecord>& records) {
 std::string validation_markdown(const std::vector<ValidationRecord>& records,
                                 std::string_view heading) {
   std::string text = fmt::format(
-      "{}\n\n| kernel | operation | n | median | p90 | max | in the 90 % interval |\n"
+      "{}\n\n| kernel | operation | n | median | p90 | max | in the 80 % interval |\n"
       "|---|---|--:|--:|--:|--:|--:|\n",
       heading);
   const auto row =

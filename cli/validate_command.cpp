@@ -9,6 +9,7 @@
 
 #include "calibrate/observation.hpp"
 #include "calibrate/validate.hpp"
+#include "calibrate/validate_figure.hpp"
 #include "cli/commands.hpp"
 #include "cli/observation_workload.hpp"
 #include "cli/progress.hpp"
@@ -27,6 +28,7 @@ struct ValidateOptions {
   std::string kernel;
   std::string json;
   std::string markdown;
+  std::string svg;
   int jobs = 2;
 };
 
@@ -130,6 +132,7 @@ void run_validate(const ValidateOptions& options) {
                             fmt::format("Predicted against measured: {} records of `{}`.",
                                         records.size(),
                                         std::filesystem::path(set.file).filename().string())));
+  if (!options.svg.empty()) write_result(options.svg, validation_svg(records));
   if (options.json != "-" && options.markdown != "-") {
     fmt::print("{}", validation_text(records));
     if (skipped > 0)
@@ -151,6 +154,7 @@ void add_validate_command(CLI::App& app) {
   validate->add_option(
       "--json", options->json, "write epsim.validation/1 to a file, or - for stdout");
   validate->add_option("--markdown", options->markdown, "write the accuracy table to a file, or -");
+  validate->add_option("--svg", options->svg, "write a figure of predicted against measured");
   validate->add_option("--jobs", options->jobs, "threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

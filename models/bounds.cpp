@@ -152,6 +152,7 @@ class BoundsWriter {
       earlier = std::max(earlier,
                          kernel.delay + kernel.start_overhead + kernel_own_[k] + kernel_tail_[k]);
     }
+    for (const Duration tail : kernel_tail_) least_tail_ = std::min(least_tail_, tail);
   }
 
   void add_agent(std::size_t a) {
@@ -277,29 +278,32 @@ Bounds bounds_of(const Plan& plan, const Topology& topology) {
   return BoundsWriter(plan, topology).write();
 }
 
-std::string name_of(const Bound& bound, const Plan& plan, const Topology& topology) {
-  const auto gpu = [&](std::uint32_t rank) {
-    return topology.node(topology.gpu(GpuId{rank})).name;
-  };
+std::string place_of(const Bound& bound, const Plan& plan, const Topology& topology) {
+  const auto gpu = [&](RankId rank) { return topology.node(topology.gpu(GpuId{rank.value})).name; };
   switch (bound.kind) {
     case BoundKind::agent: {
-      if (plan.agents.empty()) return "nothing";
+      if (bound.index >= plan.agents.size()) return "nowhere";  // an empty plan
       const Agent& agent = plan.agents[bound.index];
-      return fmt::format("{} of {}",
-                         kRoleNames[static_cast<std::size_t>(agent.role)],
-                         gpu(plan.rank_of(agent).value));
+      return fmt::format(
+          "{} of {}", kRoleNames[static_cast<std::size_t>(agent.role)], gpu(plan.rank_of(agent)));
     }
     case BoundKind::sm: {
       const Kernel& kernel = plan.kernels[plan.ctas[bound.index].kernel.index()];
-      return fmt::format("SM of {} CTA {}", gpu(kernel.rank.value), bound.index - kernel.first_cta);
+      return fmt::format("{} CTA {}", gpu(kernel.rank), bound.index - kernel.first_cta);
     }
     case BoundKind::memory:
-      return fmt::format("memory of {}", gpu(bound.index));
+      return gpu(RankId{bound.index});
     case BoundKind::link:
-      return fmt::format("link {}", topology.link_name(LinkId{bound.index}));
+      return topology.link_name(LinkId{bound.index});
   }
   check(false, "every bound has a kind");
   return {};
+}
+
+std::string name_of(const Bound& bound, const Plan& plan, const Topology& topology) {
+  const std::string place = place_of(bound, plan, topology);
+  if (bound.kind == BoundKind::agent) return place;
+  return fmt::format("{} {}", kBoundKindNames[static_cast<std::size_t>(bound.kind)], place);
 }
 
 }  // namespace epsim

@@ -5,7 +5,7 @@
 // its own work to do (the bound of the one-machine problem, Carlier 1982):
 //   latency >= head + busy + tail
 //   head   least time from the launch until any client can use the resource
-//   busy   bytes / rate, or a copy path's time a message and a byte
+//   busy   bytes / rate, or an SM's copy path: a time a message and a byte
 //   tail   least own time that any client has left after its last use
 // An agent is such a resource with one client: its operations one after the other. Times that only
 // other agents decide (flags, barriers, shared rates) count nothing, so the bound always holds.
@@ -24,7 +24,7 @@ namespace epsim {
 
 enum class BoundKind : std::uint8_t { agent, sm, memory, link };
 inline constexpr std::array<std::string_view, 4> kBoundKindNames = {
-    "agent", "SM copy path", "memory", "link"};
+    "agent", "SM", "memory", "link"};
 
 struct Bound {
   BoundKind kind;
@@ -45,7 +45,9 @@ struct Bounds {
 // Rank r of the plan runs on GPU r of the topology.
 [[nodiscard]] Bounds bounds_of(const Plan& plan, const Topology& topology);
 
-// "link gpu3->nvswitch0", "memory gpu3", "SM copy path of gpu3 CTA 17", "load warp of gpu3".
+// Where the resource is: "gpu3->nvswitch0", "gpu3", "gpu3 CTA 17", "load warp of gpu3".
+[[nodiscard]] std::string place_of(const Bound& bound, const Plan& plan, const Topology& topology);
+// The kind before it: "link gpu3->nvswitch0", "memory gpu3", "SM gpu3 CTA 17".
 [[nodiscard]] std::string name_of(const Bound& bound, const Plan& plan, const Topology& topology);
 
 }  // namespace epsim

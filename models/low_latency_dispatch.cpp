@@ -19,7 +19,7 @@ struct DispatchTimes {
 constexpr std::int64_t kLaneBytes = 16;
 constexpr std::int64_t kReceiveTripBytes =
     7 * 32 * kLaneBytes;  // seven loads by each lane of a warp
-// A warp copies two trips of eight 16-byte stores a lane ahead of their acknowledgement.
+// A warp stores two trips of its copy loop, 4 KB each, ahead of their acknowledgement.
 constexpr std::uint32_t kPiecesUnderWay = 4;
 constexpr std::int64_t kSectorBytes = 32;  // least that L2 reads or writes
 constexpr std::uint32_t kLanes = 32;

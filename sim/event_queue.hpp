@@ -49,14 +49,20 @@ class EventQueue {
     ++size_;
   }
 
-  // Takes the earliest event and moves the clock to it.
-  [[nodiscard]] Payload pop() {
+  // Takes the earliest event and moves the clock to it. `soon(payload, level)` hears of events that
+  // are moved to a lower level: due within 256 ps when they leave level 1, within 65 ns when they
+  // leave level 2, and so on. A caller may use the time to fetch what those events will need.
+  template <typename Soon>
+  [[nodiscard]] Payload pop(Soon soon) {
     check(size_ > 0, "pop needs an event in the queue");
     --size_;
     const auto level = static_cast<std::size_t>(std::countr_zero(used_levels_));
     const std::size_t digit = first_digit(level);
     Bucket& bucket = buckets_[level][digit];
-    return level == 0 ? pop_front(bucket, digit) : deal_out(bucket, level, digit);
+    return level == 0 ? pop_front(bucket, digit) : deal_out(bucket, level, digit, soon);
+  }
+  [[nodiscard]] Payload pop() {
+    return pop([](const Payload&, std::size_t) {});
   }
 
  private:
@@ -106,15 +112,19 @@ class EventQueue {
     return first.payload;
   }
 
-  [[nodiscard]] Payload deal_out(Bucket& bucket, std::size_t level, std::size_t digit) {
+  template <typename Soon>
+  [[nodiscard]] Payload deal_out(Bucket& bucket, std::size_t level, std::size_t digit, Soon soon) {
     mark_empty(level, digit);
     std::size_t earliest = 0;
     for (std::size_t i = 1; i < bucket.size(); ++i)
       if (bucket[i].at < bucket[earliest].at) earliest = i;
     const Entry first = bucket[earliest];
     now_ = first.at;
-    for (std::size_t i = 0; i < bucket.size(); ++i)
-      if (i != earliest) place(bucket[i]);
+    for (std::size_t i = 0; i < bucket.size(); ++i) {
+      if (i == earliest) continue;
+      place(bucket[i]);
+      soon(bucket[i].payload, level);
+    }
     empty_out(bucket);
     return first.payload;
   }

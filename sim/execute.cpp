@@ -28,9 +28,13 @@ Execution::Execution(const Plan& plan, const Topology& topology, const ExecuteOp
   timeline_.agent_start.assign(plan.agents.size(), Timeline::kNever);
   timeline_.kernel_start.assign(plan.kernels.size(), Timeline::kNever);
   timeline_.kernel_end.assign(plan.kernels.size(), Timeline::kNever);
-  agent_rank_.reserve(plan.agents.size());
-  for (const Agent& agent : plan.agents)
-    agent_rank_.push_back(static_cast<std::uint16_t>(plan.rank_of(agent).value));
+  for (std::size_t a = 0; a < plan.agents.size(); ++a) {
+    const Agent& agent = plan.agents[a];
+    agents_[a].next = agent.first_operation;
+    agents_[a].end = agent.first_operation + agent.operation_count;
+    agents_[a].cta = agent.cta.value;
+    agents_[a].rank = plan.rank_of(agent).value;
+  }
   for (const Cta& cta : plan.ctas) cta_agents_left_.push_back(cta.agent_count);
   for (const Kernel& kernel : plan.kernels) kernel_ctas_left_.push_back(kernel.cta_count);
   for (std::uint32_t r = 0; r < plan.rank_count; ++r)
@@ -47,7 +51,7 @@ Timeline Execution::run() {
           Instant{} + plan_.rank_start[kernel.rank.index()] + kernel.delay, Event::Kind::launch, k);
   }
   while (!queue_.empty()) {
-    handle(queue_.pop());
+    handle(queue_.pop([this](const Event& event, std::size_t level) { fetch(event, level); }));
     ++timeline_.event_count;
   }
   check_all_ended();
@@ -57,6 +61,14 @@ Timeline Execution::run() {
     timeline_.memory_busy.push_back(memory.server.bytes_served() / plan_.rates.memory);
   }
   return std::move(timeline_);
+}
+
+// Agents wake in an order that no cache foresees, but the queue knows it some events ahead.
+void Execution::fetch(const Event& event, std::size_t level) const {
+  if (level > 1) return;
+  if (event.kind == Event::Kind::resume || event.kind == Event::Kind::proceed ||
+      event.kind == Event::Kind::issued || event.kind == Event::Kind::unstalled)
+    __builtin_prefetch(&agents_[event.subject], 1);
 }
 
 void Execution::handle(const Event& event) {
@@ -70,13 +82,11 @@ void Execution::handle(const Event& event) {
     case Event::Kind::issued:
       return leave_sm(event.subject);
     case Event::Kind::hop:
-      return next_hop(event.subject);
-    case Event::Kind::delivered:
-      return deliver(event.subject);
-    case Event::Kind::acknowledged:
-      return acknowledge(event.subject);
+      return next_hop(event);
+    case Event::Kind::unstalled:
+      return issue_piece(event.subject);
     case Event::Kind::add:
-      return add_to_flag(event.subject, event.extra);
+      return add_to_flag(event.subject, event.size);
     case Event::Kind::landed: {
       const BackgroundLoad load = loads_[event.subject];
       loads_.release(event.subject);
@@ -107,13 +117,12 @@ void Execution::start_cta(std::uint32_t c) {
   const Instant first = now() + plan_.kernels[cta.kernel.index()].start_overhead;
   for (std::uint32_t a = cta.first_agent; a < cta.first_agent + cta.agent_count; ++a) {
     timeline_.agent_start[a] = first;
-    agents_[a].next = plan_.agents[a].first_operation;
     schedule(first, Event::Kind::proceed, a);
   }
 }
 
 void Execution::finish_agent(std::uint32_t agent) {
-  const std::uint32_t c = plan_.agents[agent].cta.value;
+  const std::uint32_t c = agents_[agent].cta;
   if (--cta_agents_left_[c] > 0) return;
   const std::uint32_t k = plan_.ctas[c].kernel.value;
   const Kernel& kernel = plan_.kernels[k];
@@ -128,8 +137,7 @@ void Execution::finish_agent(std::uint32_t agent) {
 
 // Starts operations until one of them takes time that something else decides.
 void Execution::advance(std::uint32_t agent) {
-  const std::uint32_t end =
-      plan_.agents[agent].first_operation + plan_.agents[agent].operation_count;
+  const std::uint32_t end = agents_[agent].end;
   Instant local = now();
   for (std::uint32_t& i = agents_[agent].next; i < end; ++i) {
     const Operation& operation = plan_.operations[i];
@@ -155,28 +163,24 @@ bool Execution::begin(std::uint32_t agent, const Operation& operation, std::uint
   switch (operation.kind) {
     case OpKind::serve:
       state.sm_done = pass_sm(agent, operation.count, plan_.rates.serve_path);
-      use_memory(rank_of(agent),
+      use_memory(agents_[agent].rank,
                  MemoryClient::pack(MemoryClient::Kind::agent, agent),
                  Bytes{std::llround(operation.count * plan_.rates.serve_traffic)},
                  operation.detail);
       return false;
     case OpKind::load: {
       const std::uint32_t slot = loads_.put({operation.target, operation.time, index});
-      use_memory(rank_of(agent),
+      use_memory(agents_[agent].rank,
                  MemoryClient::pack(MemoryClient::Kind::load, slot),
                  Bytes{operation.count},
                  operation.detail);
       return true;
     }
     case OpKind::put:
-      state.put_left = operation.count;
-      issue_piece(agent);
+      begin_put(agent, operation);
       return false;
     case OpKind::drain:
-      if (state.unacknowledged > 0)
-        state.draining = true;
-      else
-        schedule(ready, Event::Kind::resume, agent);
+      begin_drain(agent);
       return false;
     case OpKind::signal:
       send_signal(agent, operation);
@@ -226,16 +230,15 @@ void Execution::arrive_at_barrier(std::uint32_t agent, const Operation& operatio
 }
 
 void Execution::send_signal(std::uint32_t agent, const Operation& operation) {
-  check(operation.count <= 65'535, "a signal adds at most 65535");
+  const std::uint32_t rank = agents_[agent].rank;
   const std::uint32_t home = plan_.flags[operation.target].home.value;
-  const bool local = home == rank_of(agent);
-  const Duration flight =
-      local ? plan_.rates.local_signal
-            : plan_.rates.signal_latency + fabric_.route_latency(rank_of(agent), home);
-  schedule(now() + Duration{operation.time} + flight,
-           Event::Kind::add,
-           operation.target,
-           static_cast<std::uint16_t>(operation.count));
+  Duration flight = plan_.rates.local_signal;
+  if (operation.detail == static_cast<std::uint16_t>(Scope::cta))
+    flight = {};
+  else if (home != rank)
+    flight = plan_.rates.signal_latency + fabric_.route_latency(rank, home);
+  queue_.schedule(now() + Duration{operation.time} + flight,
+                  Event{operation.target, operation.count, 0, 0, Event::Kind::add});
 }
 
 void Execution::add_to_flag(std::uint32_t f, std::uint32_t increment) {
@@ -256,14 +259,14 @@ void Execution::add_to_flag(std::uint32_t f, std::uint32_t increment) {
 void Execution::check_all_ended() const {
   for (std::size_t a = 0; a < agents_.size(); ++a) {
     const Agent& agent = plan_.agents[a];
-    if (agents_[a].next == agent.first_operation + agent.operation_count) continue;
+    if (agents_[a].next == agents_[a].end) continue;
     const Operation& operation = plan_.operations[agents_[a].next];
     throw Bug(fmt::format(
         "{}: agent {} ({} of rank {}) never ends: operation kind {}, target {}, count {}",
         plan_.name,
         a,
         kRoleNames[static_cast<std::size_t>(agent.role)],
-        agent_rank_[a],
+        agents_[a].rank,
         static_cast<int>(operation.kind),
         operation.target,
         operation.count));

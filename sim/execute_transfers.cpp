@@ -16,20 +16,28 @@ Bytes scaled(std::uint32_t size, double factor) {
 // The SM's copy path takes messages one after the other; answers when it has passed these bytes.
 Instant Execution::pass_sm(std::uint32_t agent, std::uint32_t size, const SmRate& path) {
   if (path.rate.bytes_per_second <= 0) return now();
-  Instant& free = sm_free_[plan_.agents[agent].cta.index()];
+  Instant& free = sm_free_[agents_[agent].cta];
   free = std::max(free, now()) + path.each + Bytes{size} / path.rate;
   return free;
 }
 
+void Execution::begin_put(std::uint32_t agent, const Operation& operation) {
+  AgentState& state = agents_[agent];
+  state.put_left = state.put_size = operation.count;
+  state.put_time = operation.time;
+  state.put_route =
+      operation.target == state.rank ? RouteRange{} : fabric_.route(state.rank, operation.target);
+  issue_piece(agent);
+}
+
 // The next piece of the current put goes to the SM's copy path. Puts to the own memory go whole.
 void Execution::issue_piece(std::uint32_t agent) {
-  const Operation& operation = plan_.operations[agents_[agent].next];
-  const bool local = operation.target == rank_of(agent);
-  const std::uint32_t left = agents_[agent].put_left;
-  const std::uint32_t size = local ? left : std::min(left, put_chunk_);
-  const Duration least{size == operation.count
-                           ? operation.time
-                           : static_cast<std::int64_t>(operation.time) * size / operation.count};
+  const AgentState& state = agents_[agent];
+  const bool local = state.put_route.begin == state.put_route.end;
+  const std::uint32_t size = local ? state.put_left : std::min(state.put_left, put_chunk_);
+  const Duration least{size == state.put_size
+                           ? state.put_time
+                           : static_cast<std::int64_t>(state.put_time) * size / state.put_size};
   const SmRate& path = local ? plan_.rates.local_put_path : plan_.rates.put_path;
   schedule(std::max(now() + least, pass_sm(agent, size, path)), Event::Kind::issued, agent);
 }
@@ -37,32 +45,45 @@ void Execution::issue_piece(std::uint32_t agent) {
 // A piece has passed the SM: it queues for the first link, or for the own memory.
 void Execution::leave_sm(std::uint32_t agent) {
   AgentState& state = agents_[agent];
-  const Operation& operation = plan_.operations[state.next];
-  const auto source = static_cast<std::uint16_t>(rank_of(agent));
-  const bool local = operation.target == source;
+  const RouteRange route = state.put_route;
+  const bool local = route.begin == route.end;
   const std::uint32_t size = local ? state.put_left : std::min(state.put_left, put_chunk_);
-  ++state.unacknowledged;
+  ++state.under_way;
   state.put_left -= size;
-  const std::uint32_t slot =
-      messages_.put({agent, source, static_cast<std::uint16_t>(operation.target), size, 1});
   if (local) {
-    use_memory(source,
-               MemoryClient::pack(MemoryClient::Kind::message, slot),
+    use_memory(state.rank,
+               MemoryClient::pack(MemoryClient::Kind::put, agent),
                scaled(size, plan_.rates.local_put_traffic),
                0);
     return continue_put(agent, now());
   }
-  const LinkId first = fabric_.route(source, operation.target).front();
-  const Instant left = fabric_.cross(first, size, now());
-  schedule(left + fabric_.hop_latency(first), Event::Kind::hop, slot);
-  continue_put(agent, left);
+  const Fabric::Crossing first = fabric_.cross(route.begin, size, now());
+  forward(first.arrived,
+          {agent,
+           size,
+           route.begin,
+           static_cast<std::uint16_t>(route.end - route.begin),
+           Event::Kind::hop});
+  continue_put(agent, first.left);
+}
+
+// What comes after a piece has crossed the link that `event` names: the next link, or its target.
+void Execution::forward(Instant arrived, Event event) {
+  if (--event.hops > 0) {
+    ++event.position;
+    return queue_.schedule(arrived, event);
+  }
+  reach_target(event.subject, arrived + plan_.rates.put_latency + plan_.rates.acknowledge);
+}
+
+void Execution::next_hop(const Event& event) {
+  forward(fabric_.cross(event.position, event.size, now()).arrived, event);
 }
 
 // The put ends when its last piece has left; others follow as far as the window allows.
 void Execution::continue_put(std::uint32_t agent, Instant left) {
   AgentState& state = agents_[agent];
-  if (state.put_left > 0 && state.unacknowledged < plan_.rates.put_window)
-    return issue_piece(agent);
+  if (state.put_left > 0 && state.under_way < plan_.rates.put_window) return issue_piece(agent);
   if (state.put_left > 0)
     state.stalled = true;
   else if (left > now())
@@ -71,39 +92,34 @@ void Execution::continue_put(std::uint32_t agent, Instant left) {
     end_operation(agent);
 }
 
-void Execution::next_hop(std::uint32_t slot) {
-  Message& message = messages_[slot];
-  const auto route = fabric_.route(message.source, message.target);
-  if (message.next_hop == route.size())
-    return schedule(now() + plan_.rates.put_latency, Event::Kind::delivered, slot);
-  const LinkId link = route[message.next_hop++];
-  const Instant left = fabric_.cross(link, message.size, now());
-  const bool last = message.next_hop == route.size();
-  schedule(left + fabric_.hop_latency(link) + (last ? plan_.rates.put_latency : Duration{}),
-           last ? Event::Kind::delivered : Event::Kind::hop,
-           slot);
-}
-
-void Execution::deliver(std::uint32_t slot) {
-  const Message message = messages_[slot];
-  messages_.release(slot);
-  const bool local = message.source == message.target;
-  const Duration back = local ? Duration{} : plan_.rates.acknowledge;
-  if (back == Duration{}) return acknowledge(message.agent);
-  schedule(now() + back, Event::Kind::acknowledged, message.agent);
-}
-
-void Execution::acknowledge(std::uint32_t agent) {
+// A piece of the agent is as good as at its target: nothing can change when it will be
+// acknowledged.
+void Execution::reach_target(std::uint32_t agent, Instant acknowledged) {
   AgentState& state = agents_[agent];
-  check(state.unacknowledged > 0, "every piece is acknowledged once");
-  --state.unacknowledged;
+  check(state.under_way > 0, "every piece reaches its target once");
+  --state.under_way;
+  state.acknowledged = std::max(state.acknowledged, acknowledged);
   if (state.stalled) {
     state.stalled = false;
-    return issue_piece(agent);
+    return schedule(acknowledged, Event::Kind::unstalled, agent);
   }
-  if (!state.draining || state.unacknowledged > 0) return;
+  if (!state.draining || state.under_way > 0) return;
   state.draining = false;
-  schedule(now() + Duration{plan_.operations[state.next].time}, Event::Kind::resume, agent);
+  end_drain(agent);
+}
+
+void Execution::begin_drain(std::uint32_t agent) {
+  if (agents_[agent].under_way > 0)
+    agents_[agent].draining = true;
+  else
+    end_drain(agent);
+}
+
+void Execution::end_drain(std::uint32_t agent) {
+  const AgentState& state = agents_[agent];
+  schedule(std::max(now(), state.acknowledged) + Duration{plan_.operations[state.next].time},
+           Event::Kind::resume,
+           agent);
 }
 
 void Execution::use_memory(std::uint32_t rank,
@@ -131,8 +147,8 @@ void Execution::complete_memory(std::uint32_t rank) {
       case MemoryClient::Kind::load:
         schedule(now() + Duration{loads_[slot].latency}, Event::Kind::landed, slot);
         break;
-      case MemoryClient::Kind::message:
-        schedule(now() + plan_.rates.local_latency, Event::Kind::delivered, slot);
+      case MemoryClient::Kind::put:
+        reach_target(slot, now() + plan_.rates.local_latency);
         break;
     }
   }

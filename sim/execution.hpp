@@ -19,35 +19,47 @@ namespace epsim {
 
 inline constexpr std::uint32_t kNobody = std::numeric_limits<std::uint32_t>::max();
 
-// What can happen next. Eight bytes: millions of them wait in the queue.
+// What can happen next. Sixteen bytes that say all an event needs, so that a piece of a put crosses
+// the fabric without a look at its agent.
 struct Event {
   enum class Kind : std::uint8_t {
-    launch,        // subject: kernel
-    resume,        // subject: agent whose current operation ends now
-    proceed,       // subject: agent that has passed some delays and starts its next operation
-    issued,        // subject: agent whose piece of a put has passed the SM
-    hop,           // subject: message at the next link of its route
-    delivered,     // subject: message visible at its target
-    acknowledged,  // subject: agent
-    add,           // subject: flag, extra: increment
-    landed,        // subject: background load
-    memory,        // subject: rank whose memory may have finished something
+    launch,     // subject: kernel
+    resume,     // subject: agent whose current operation ends now
+    proceed,    // subject: agent that has passed some delays and starts its next operation
+    issued,     // subject: agent whose piece of a put has passed the SM
+    hop,        // subject: agent whose piece arrives at a link of its route
+    unstalled,  // subject: agent whose put may go on
+    add,        // subject: flag, size: increment
+    landed,     // subject: background load
+    memory,     // subject: rank whose memory may have finished something
   };
   std::uint32_t subject;
-  std::uint16_t extra;
+  std::uint32_t size;      // hop: bytes
+  std::uint32_t position;  // hop: of the link in the topology's routes
+  std::uint16_t hops;      // hop: links left on the route, this one included
   Kind kind;
 };
-static_assert(sizeof(Event) == 8);
+static_assert(sizeof(Event) == 16);
 
-struct AgentState {
-  std::uint32_t next = 0;               // operation that runs or comes next
-  std::uint32_t unacknowledged = 0;     // pieces of own puts under way
-  std::uint32_t put_left = 0;           // bytes of the current put that have not left the SM
+// All of an agent that changes, in one cache line: events of agents come in no order that a cache
+// could guess.
+struct alignas(64) AgentState {
+  std::uint32_t next = 0;  // operation that runs or comes next
+  std::uint32_t end = 0;   // one past its last operation
+  std::uint32_t cta = 0;
+  std::uint32_t rank = 0;
   std::uint32_t next_waiter = kNobody;  // list of agents blocked on one flag or barrier
-  bool draining = false;                // in a drain, until nothing is unacknowledged
+  std::uint32_t under_way = 0;          // pieces of own puts that have not reached their target
+  std::uint32_t put_left = 0;           // bytes of the current put that have not left the SM
+  std::uint32_t put_size = 0;           // all its bytes
+  std::uint32_t put_time = 0;           // its least time in picoseconds
+  RouteRange put_route;                 // empty when it goes to the own memory
+  bool draining = false;                // in a drain, until nothing is under way
   bool stalled = false;                 // in a put, until the window has room
-  Instant sm_done{};  // when the SM's copy path has passed the bytes of the current serve
+  Instant acknowledged{};  // when the last piece that reached its target is acknowledged
+  Instant sm_done{};       // when the SM's copy path has passed the bytes of the current serve
 };
+static_assert(sizeof(AgentState) == 64);
 
 // A list of blocked agents in the order in which they came, linked through AgentState.
 struct WaiterList {
@@ -65,14 +77,6 @@ struct BarrierState {
   WaiterList waiters;
 };
 
-struct Message {
-  std::uint32_t agent;
-  std::uint16_t source;
-  std::uint16_t target;
-  std::uint32_t size;
-  std::uint32_t next_hop;
-};
-
 struct BackgroundLoad {
   std::uint32_t flag;
   std::uint32_t latency;    // picoseconds after the bytes have moved
@@ -81,7 +85,7 @@ struct BackgroundLoad {
 
 // A client of a rank's memory: an agent that waits for it, a load, or a put to the own rank.
 struct MemoryClient {
-  enum class Kind : std::uint32_t { agent = 0, load = 1, message = 2 };
+  enum class Kind : std::uint32_t { agent = 0, load = 1, put = 2 };
   static std::uint32_t pack(Kind kind, std::uint32_t slot) {
     check(slot < (1U << 30), "a plan has fewer than 2^30 agents");
     return (static_cast<std::uint32_t>(kind) << 30) | slot;
@@ -101,6 +105,7 @@ class Execution {
   Timeline run();
 
  private:
+  void fetch(const Event& event, std::size_t level) const;
   void handle(const Event& event);
   void launch(std::uint32_t kernel);
   void place_ctas(std::uint32_t rank);
@@ -112,22 +117,24 @@ class Execution {
   void arrive_at_barrier(std::uint32_t agent, const Operation& operation);
   void add_to_flag(std::uint32_t flag, std::uint32_t increment);
   void send_signal(std::uint32_t agent, const Operation& operation);
+  void begin_put(std::uint32_t agent, const Operation& operation);
   void issue_piece(std::uint32_t agent);
+  void forward(Instant arrived, Event event);
   void leave_sm(std::uint32_t agent);
   void continue_put(std::uint32_t agent, Instant left);
-  void next_hop(std::uint32_t slot);
-  void deliver(std::uint32_t slot);
-  void acknowledge(std::uint32_t agent);
+  void next_hop(const Event& event);
+  void reach_target(std::uint32_t agent, Instant acknowledged);
+  void begin_drain(std::uint32_t agent);
+  void end_drain(std::uint32_t agent);
   Instant pass_sm(std::uint32_t agent, std::uint32_t size, const SmRate& path);
   void use_memory(std::uint32_t rank, std::uint32_t client, Bytes size, std::uint16_t cap);
   void complete_memory(std::uint32_t rank);
   void schedule_memory(std::uint32_t rank);
   void push_waiter(WaiterList& list, std::uint32_t agent);
-  void schedule(Instant at, Event::Kind kind, std::uint32_t subject, std::uint16_t extra = 0) {
-    queue_.schedule(at, Event{subject, extra, kind});
+  void schedule(Instant at, Event::Kind kind, std::uint32_t subject) {
+    queue_.schedule(at, Event{subject, 0, 0, 0, kind});
   }
   [[nodiscard]] Instant now() const { return queue_.now(); }
-  [[nodiscard]] std::uint32_t rank_of(std::uint32_t agent) const { return agent_rank_[agent]; }
   void check_all_ended() const;
 
   const Plan& plan_;
@@ -135,11 +142,9 @@ class Execution {
   Fabric fabric_;
   Timeline timeline_;
   std::vector<AgentState> agents_;
-  std::vector<std::uint16_t> agent_rank_;
   std::vector<FlagState> flags_;
   std::vector<BarrierState> barriers_;
   std::vector<MemoryState> memory_;
-  Pool<Message> messages_;
   Pool<BackgroundLoad> loads_;
   std::uint32_t put_chunk_;
   std::vector<std::uint32_t> completed_;  // scratch of complete_memory

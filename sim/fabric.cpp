@@ -5,25 +5,27 @@
 namespace epsim {
 
 Fabric::Fabric(const Topology& topology, const RankRates& rates, bool record_uses)
-    : topology_(&topology), record_uses_(record_uses) {
+    : topology_(&topology), route_links_(topology.route_links()), record_uses_(record_uses) {
   for (const Link& link : topology.links()) {
-    ps_per_byte_.push_back(1e12 / (link.bandwidth.bytes_per_second * rates.link_efficiency));
-    latency_.push_back(link.latency);
+    const double rate = link.bandwidth.bytes_per_second * rates.link_efficiency;
+    links_.push_back(
+        {.free = {}, .ps_per_byte = 1e12 / rate, .latency = link.latency, .busy = {}, .bytes = 0});
   }
-  free_.resize(ps_per_byte_.size());
-  busy_.resize(ps_per_byte_.size());
-  bytes_.resize(ps_per_byte_.size());
 }
 
 Duration Fabric::route_latency(std::uint32_t source_rank, std::uint32_t target_rank) const {
   Duration total{};
-  for (const LinkId link : route(source_rank, target_rank)) total += hop_latency(link);
+  const RouteRange range = route(source_rank, target_rank);
+  for (std::uint32_t position = range.begin; position < range.end; ++position)
+    total += links_[route_links_[position].index()].latency;
   return total;
 }
 
 void Fabric::report(Timeline& timeline) {
-  timeline.link_busy = std::move(busy_);
-  timeline.link_bytes = std::move(bytes_);
+  for (const State& link : links_) {
+    timeline.link_busy.push_back(link.busy);
+    timeline.link_bytes.push_back(Bytes{link.bytes});
+  }
   timeline.link_uses = std::move(uses_);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "models/plan.hpp"
@@ -14,38 +15,46 @@ class Fabric {
  public:
   Fabric(const Topology& topology, const RankRates& rates, bool record_uses);
 
-  [[nodiscard]] std::span<const LinkId> route(std::uint32_t source_rank,
-                                              std::uint32_t target_rank) const {
-    return topology_->route(GpuId{source_rank}, GpuId{target_rank});
+  [[nodiscard]] RouteRange route(std::uint32_t source_rank, std::uint32_t target_rank) const {
+    return topology_->route_range(GpuId{source_rank}, GpuId{target_rank});
   }
-  [[nodiscard]] Duration hop_latency(LinkId link) const { return latency_[link.index()]; }
   [[nodiscard]] Duration route_latency(std::uint32_t source_rank, std::uint32_t target_rank) const;
 
-  // The last of `size` bytes reaches the link at `tail`; answers when it has left it. The link is
-  // work-conserving: it is taken for as long as the bytes need at its own rate, so a sender that is
-  // slower than the link leaves room for others.
-  [[nodiscard]] Instant cross(LinkId link, std::uint32_t size, Instant tail) {
-    const std::size_t l = link.index();
-    const Duration occupied{static_cast<std::int64_t>(static_cast<double>(size) * ps_per_byte_[l]) +
-                            1};
-    const Instant begin = std::max(free_[l], tail - occupied);
-    free_[l] = begin + occupied;
-    busy_[l] += occupied;
-    bytes_[l].count += size;
-    if (record_uses_) uses_.push_back({link, begin, free_[l]});
-    return free_[l];
+  struct Crossing {
+    Instant left;     // the last byte has left the sender's end
+    Instant arrived;  // and reached the far end
+  };
+
+  // The last of `size` bytes reaches a link at `tail`. `position` is the link's in the topology's
+  // routes. The link is work-conserving: it is taken for as long as the bytes need at its own rate,
+  // so a sender that is slower than the link leaves room for others.
+  [[nodiscard]] Crossing cross(std::uint32_t position, std::uint32_t size, Instant tail) {
+    const LinkId id = route_links_[position];
+    State& link = links_[id.index()];
+    const Duration occupied{static_cast<std::int64_t>(size * link.ps_per_byte) + 1};
+    const Instant begin = std::max(link.free, tail - occupied);
+    link.free = begin + occupied;
+    link.busy += occupied;
+    link.bytes += size;
+    if (record_uses_) uses_.push_back({id, begin, link.free});
+    return {link.free, link.free + link.latency};
   }
 
   void report(Timeline& timeline);
 
  private:
+  struct State {
+    Instant free;
+    double ps_per_byte;
+    Duration latency;
+    Duration busy;
+    std::int64_t bytes;
+  };
+
   const Topology* topology_;
+  std::span<const LinkId> route_links_;
   bool record_uses_;
-  std::vector<double> ps_per_byte_;
-  std::vector<Duration> latency_;
-  std::vector<Instant> free_;
-  std::vector<Duration> busy_;
-  std::vector<Bytes> bytes_;
+  std::vector<State> links_;
   std::vector<LinkUse> uses_;
 };
 

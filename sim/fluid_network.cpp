@@ -334,6 +334,7 @@ void FluidNetwork::commit() {
     Flow& state = flows_[flow];
     const auto elapsed = static_cast<double>((now_ - state.settled).count());
     state.bytes_left = std::max(0.0, state.bytes_left - bytes_per_ps(rates_[flow]) * elapsed);
+    if (finishes_[flow] <= now_) state.bytes_left = 0.0;  // due: what is left is noise
     state.settled = now_;
     rates_[flow] = rate;
     const Duration left = round_up_to_ps(state.bytes_left / bytes_per_ps(rate));

@@ -5,7 +5,10 @@
 namespace epsim {
 namespace {
 
-constexpr double kTwoSided90 = 1.645;           // of a normal distribution
+constexpr double kReach = 1.2816;  // sigmas to each side that hold kIntervalLevel
+// Outside the fitted shapes residuals grow by half: a rebuilt kernel measured on 256 other shapes
+// had an rms error of 4.5 % where the fitted shapes had 2.9 %.
+constexpr double kFarther = 1.5;
 constexpr std::uint64_t kSlowPlan = 3'000'000;  // events beyond which the covariance is left out
 constexpr double kStep = 0.05;                  // of a constant's logarithm
 
@@ -37,7 +40,8 @@ LatencyInterval interval_of(const Prediction& prediction,
                             const KernelFamily& family) {
   const FamilyKind& kind = *find_family(family.name);
   const double latency_us = to_us(prediction.latency);
-  double variance = family.fit.residual_sigma * family.fit.residual_sigma;
+  const double sigma = family.fit.residual_sigma * (in_range(workload, family) ? 1.0 : kFarther);
+  double variance = sigma * sigma;
   const auto& names = family.fit.fitted;
   if (prediction.timeline.event_count < kSlowPlan) {
     // J C J^T with the derivatives of log latency by log constant.
@@ -55,7 +59,7 @@ LatencyInterval interval_of(const Prediction& prediction,
       for (std::size_t j = 0; j < names.size(); ++j)
         variance += slope[i] * family.fit.covariance[i][j] * slope[j];
   }
-  const double reach = kTwoSided90 * std::sqrt(variance);
+  const double reach = kReach * std::sqrt(variance);
   return {latency_us * std::exp(-reach), latency_us * std::exp(reach)};
 }
 

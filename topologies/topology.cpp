@@ -179,12 +179,15 @@ NodeId Topology::gpu(GpuId id) const {
   return gpus_[id.index()];
 }
 
-std::span<const LinkId> Topology::route(GpuId source, GpuId target) const {
-  check(source.index() < gpus_.size(), "a route starts at a GPU of this topology");
-  check(target.index() < gpus_.size(), "a route ends at a GPU of this topology");
+RouteRange Topology::route_range(GpuId source, GpuId target) const {
+  check(source.index() < gpus_.size() && target.index() < gpus_.size(), "a route joins GPUs");
   const std::size_t pair = source.index() * gpus_.size() + target.index();
-  const std::uint32_t start = route_starts_[pair];
-  return std::span(route_links_).subspan(start, route_starts_[pair + 1] - start);
+  return {route_starts_[pair], route_starts_[pair + 1]};
+}
+
+std::span<const LinkId> Topology::route(GpuId source, GpuId target) const {
+  const RouteRange range = route_range(source, target);
+  return std::span(route_links_).subspan(range.begin, range.end - range.begin);
 }
 
 Duration Topology::route_latency(GpuId source, GpuId target) const {

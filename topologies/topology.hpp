@@ -79,6 +79,11 @@ struct TopologyParts {
   std::vector<Link> links;  // LinkId is the index
 };
 
+struct RouteRange {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+
 // Routes are kept for every pair, so their number is bounded.
 inline constexpr std::size_t kMostGpus = 2048;
 
@@ -105,6 +110,9 @@ class Topology {
   // The links from one GPU to another: least latency, then fewest links, then lowest link ids. No
   // links from a GPU to itself.
   [[nodiscard]] std::span<const LinkId> route(GpuId source, GpuId target) const;
+  // The same as positions in route_links(), for those who keep many routes in mind.
+  [[nodiscard]] RouteRange route_range(GpuId source, GpuId target) const;
+  [[nodiscard]] std::span<const LinkId> route_links() const { return route_links_; }
   [[nodiscard]] Duration route_latency(GpuId source, GpuId target) const;
   // Of the slowest link on the way. A GPU has no route bandwidth to itself.
   [[nodiscard]] Bandwidth route_bandwidth(GpuId source, GpuId target) const;

@@ -157,6 +157,19 @@ TEST_CASE("FluidNetwork: a change in one island does not solve the others") {
   CHECK(network.solved_flow_count() - before <= 12);  // the newcomer alone, then all 11
 }
 
+TEST_CASE("FluidNetwork: a flow that is due is not held up by flows that start at that instant") {
+  // 100 B at 0.999995 B/ps take 100.0005 ps, which counts as 100. The 0.0005 B that are left by
+  // then must not wait for their part of a capacity that 1000 newcomers share.
+  const std::vector<Bandwidth> capacities = {Bandwidth{0.999995e12}};
+  FluidNetwork network(capacities);
+  network.start(Instant{}, 0, Path{kA}, Bytes{100});
+  const Instant due{Duration{100}};
+  CHECK(network.next_completion() == due);
+  for (std::uint32_t i = 1; i <= 1000; ++i) network.start(due, i, Path{kA}, Bytes{1000});
+  CHECK(network.next_completion() == due);
+  CHECK(complete(network, due) == Clients{0});
+}
+
 TEST_CASE("FluidNetwork: zero bytes finish at once, and a slot is used again") {
   const std::vector<Bandwidth> capacities = {kByteNs};
   FluidNetwork network(capacities);

@@ -1,0 +1,140 @@
+// epsim list: the names that scenarios may use.
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.hpp"
+#include "models/calibration.hpp"
+#include "models/kernel_families.hpp"
+#include "topologies/registry.hpp"
+#include "traces/routing_generators.hpp"
+
+namespace epsim {
+namespace {
+
+struct Entry {
+  std::string name;
+  std::string description;
+};
+
+std::vector<Entry> topologies() {
+  std::vector<Entry> entries;
+  for (const TopologyPreset& preset : topology_presets())
+    entries.push_back({preset.name, preset.description});
+  for (const TopologyKind& kind : kTopologyKinds)
+    entries.push_back({fmt::format("kind {}", kind.name), std::string(kind.description)});
+  return entries;
+}
+
+template <std::size_t N>
+std::string joined(const std::array<std::string_view, N>& names) {
+  std::string text;
+  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
+// What can be asked of each operation of each family.
+std::vector<Entry> models() {
+  std::vector<Entry> entries;
+  for (const FamilyKind& kind : kernel_families()) {
+    std::string launch = kind.takes_split ? "; mode fused, split" : "";
+    if (kind.takes_sms) launch = "; any even number of SMs; notify cached, counted";
+    entries.push_back({fmt::format("{} dispatch", kind.name),
+                       fmt::format("format {}{}", joined(kDispatchFormatNames), launch)});
+    std::string fences;
+    if (kind.takes_fences) fences = fmt::format("; fence {}", joined(kFencePlacementNames));
+    entries.push_back({fmt::format("{} combine", kind.name),
+                       fmt::format("format {}{}", joined(kCombineFormatNames), fences)});
+  }
+  return entries;
+}
+
+std::vector<Entry> kernels() {
+  std::vector<Entry> entries;
+  for (const FamilyKind& kind : kernel_families())
+    entries.push_back({std::string(kind.name),
+                       fmt::format("{}; top-k up to {}", kind.description, kind.top_k_max)});
+  return entries;
+}
+
+std::vector<Entry> routings() {
+  std::vector<Entry> entries;
+  for (const RoutingKind& kind : routing_kinds())
+    entries.push_back({kind.argument.empty() ? std::string(kind.name)
+                                             : fmt::format("{}:{}", kind.name, kind.argument),
+                       std::string(kind.description)});
+  return entries;
+}
+
+std::vector<Entry> calibrations() {
+  std::vector<Entry> entries;
+  for (const std::string& name : calibration_names()) {
+    const Calibration calibration = load_calibration(name);
+    std::string text = fmt::format("{}, topology {}", calibration.system, calibration.topology);
+    for (const KernelFamily& family : calibration.families)
+      text += fmt::format("; {} from {} observations, residual {:.1f} %",
+                          family.name,
+                          family.fit.residuals.size(),
+                          100 * family.fit.residual_sigma);
+    entries.push_back({name, text});
+  }
+  return entries;
+}
+
+struct Listing {
+  const char* name;
+  const char* description;
+  std::vector<Entry> (*entries)();
+};
+constexpr std::array kListings = {
+    Listing{"topologies", "fabrics that a scenario's topology.preset names", &topologies},
+    Listing{"models", "what can be asked of each operation of each kernel family", &models},
+    Listing{"kernels", "kernel families for kernel.family", &kernels},
+    Listing{"routings", "kinds of traffic for traffic.routing", &routings},
+    Listing{"calibrations", "measured systems for calibration", &calibrations},
+};
+
+std::string list_text(const std::vector<Entry>& entries) {
+  std::size_t width = 0;
+  for (const Entry& entry : entries) width = std::max(width, entry.name.size());
+  std::string text;
+  for (const Entry& entry : entries)
+    text += fmt::format("{:<{}}   {}\n", entry.name, width, entry.description);
+  return text;
+}
+
+std::string list_json(const Listing& listing, const std::vector<Entry>& entries) {
+  JsonWriter writer;
+  writer.begin_object().field("schema", "epsim.list/1").key(listing.name).begin_array();
+  for (const Entry& entry : entries)
+    writer.begin_object()
+        .field("name", entry.name)
+        .field("description", entry.description)
+        .end_object();
+  writer.end_array().end_object();
+  return writer.take();
+}
+
+}  // namespace
+
+void add_list_command(CLI::App& app) {
+  CLI::App* verb = app.add_subcommand("list", "print the names that scenarios may use");
+  verb->require_subcommand(1);
+  verb->footer("Example:\n  epsim list routings");
+  for (const Listing& listing : kListings) {
+    CLI::App* what = verb->add_subcommand(listing.name, listing.description);
+    const auto json = std::make_shared<std::string>();
+    add_json_option(*what, *json);
+    what->footer(fmt::format("Example:\n  epsim list {}", listing.name));
+    what->callback([&listing, json] {
+      const std::vector<Entry> entries = listing.entries();
+      if (!json->empty()) write_result(*json, list_json(listing, entries));
+      if (*json != "-") print_result(list_text(entries));
+    });
+  }
+}
+
+}  // namespace epsim

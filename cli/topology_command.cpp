@@ -1,0 +1,42 @@
+// epsim topology show: nodes, links and routes of a preset or a file.
+#include <memory>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.hpp"
+#include "topologies/registry.hpp"
+#include "topologies/topology_text.hpp"
+
+namespace epsim {
+namespace {
+
+struct TopologyOptions {
+  std::string name;
+  std::string json;
+};
+
+void show(const TopologyOptions& options) {
+  const Topology topology = load_topology(options.name).topology;
+  if (!options.json.empty()) {
+    JsonWriter writer;
+    write_topology(topology, writer);
+    write_result(options.json, writer.take());
+  }
+  if (options.json != "-") print_result(describe_topology(topology));
+}
+
+}  // namespace
+
+void add_topology_command(CLI::App& app) {
+  CLI::App* topology = app.add_subcommand("topology", "who is connected by what");
+  topology->require_subcommand(1);
+  CLI::App* verb = topology->add_subcommand("show", "print nodes, links and routes");
+  const auto options = std::make_shared<TopologyOptions>();
+  verb->add_option("NAME", options->name, "preset, see epsim list topologies, or a .json file")
+      ->required();
+  add_json_option(*verb, options->json);
+  verb->footer("Example:\n  epsim topology show hgx-h200");
+  verb->callback([options] { show(*options); });
+}
+
+}  // namespace epsim

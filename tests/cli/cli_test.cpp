@@ -1,0 +1,215 @@
+// Runs the built program as a shell would.
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "sim/base/json.hpp"
+#include "sim/base/text_file.hpp"
+#include "tests/base/temporary_folder.hpp"
+
+using namespace epsim;
+
+namespace {
+
+const std::string kExample = EPSIM_SOURCE_DIR "/examples/deepseek_v3_decode_h200.json";
+const std::string kSmall = kExample + " --set traffic.tokens_per_rank=4";
+
+struct Outcome {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+Outcome shell(const std::string& arguments) {
+  const TemporaryFolder folder;
+  const std::filesystem::path err = folder / "err";
+  const std::string command = EPSIM_BINARY " " + arguments + " 2>" + err.string();
+  FILE* pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  Outcome outcome{};
+  std::array<char, 4096> piece{};
+  while (const std::size_t count = std::fread(piece.data(), 1, piece.size(), pipe))
+    outcome.out.append(piece.data(), count);
+  outcome.code = WEXITSTATUS(::pclose(pipe));
+  outcome.err = read_text_file(err);
+  return outcome;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+struct BadInput {
+  std::string arguments;
+  std::string message;
+};
+
+// Exit 2, nothing on stdout, one line on stderr that holds the message.
+void check_refused(const BadInput& bad) {
+  CAPTURE(bad.arguments);
+  const Outcome outcome = shell(bad.arguments);
+  CAPTURE(outcome.err);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.out.empty());
+  CHECK(outcome.err.starts_with("epsim: "));
+  CHECK(outcome.err.find('\n') == outcome.err.size() - 1);
+  CHECK(has(outcome.err, bad.message));
+}
+
+}  // namespace
+
+TEST_CASE("Command line: run answers in one screen") {
+  const Outcome outcome = shell("run " + kSmall);
+  CHECK(outcome.code == 0);
+  CHECK(outcome.err.empty());
+  CHECK(has(outcome.out, "critical path\n"));
+  CHECK(has(outcome.out, "\ndispatch  "));
+  CHECK(has(outcome.out, "\ncombine   "));
+}
+
+TEST_CASE("Command line: a scenario that is wrong is exit 2 and one line that says where") {
+  for (const BadInput& bad : {
+           BadInput{"--set trafic.top_k=8", "/trafic: unknown key"},
+           BadInput{"--set launch_skew=3", "/launch_skew: expected a time with its unit"},
+           BadInput{"--set traffic.tokens_per_rank=-1", "/traffic/tokens_per_rank: expected"},
+           BadInput{"--set traffic.experts=255", "expected a multiple of the 8 ranks, found 255"},
+           BadInput{"--set traffic.experts=8 --set traffic.top_k=9", "at most the 8 experts"},
+           BadInput{"--set topology.preset=nope", "/topology/preset: \"nope\": no such topology"},
+           BadInput{"--set calibration=nope", "nope: expected a calibration"},
+           BadInput{"--set kernel.family=nope", "/kernel/family: expected one of"},
+           BadInput{"--set combine.fence=P9", "/combine/fence: expected one of P0"},
+           BadInput{"--set hidden=100", "/hidden"},
+           BadInput{"--set seed", "--set seed: expected dotted.key=value"},
+           BadInput{"--set traffic.top_k.x=1", "--set traffic.top_k.x: not an object"},
+       })
+    check_refused({"run " + kExample + " " + bad.arguments, bad.message});
+}
+
+TEST_CASE("Command line: a wrong command line is exit 2 and names the help to read") {
+  for (const BadInput& bad : {
+           BadInput{"", "see epsim --help"},
+           BadInput{"simulate", "unknown verb \"simulate\"; see epsim --help"},
+           BadInput{"run", "SCENARIO is required; see epsim run --help"},
+           BadInput{"run a b", "see epsim run --help"},
+           BadInput{"run " + kExample + " --sed 3", "--sed"},
+           BadInput{"run " + kExample + " --seed -1", "--seed"},
+           BadInput{"run " + kExample + " --jobs 0", "--jobs"},
+           BadInput{"list animals", "unknown verb \"animals\"; see epsim list --help"},
+           BadInput{"topology show nope", "nope: no such topology"},
+       })
+    check_refused(bad);
+}
+
+TEST_CASE("Command line: damaged files are refused with their name") {
+  const TemporaryFolder folder;
+  const std::string empty = (folder / "empty.json").string();
+  std::ofstream{empty};
+  check_refused({"run " + empty, "empty.json: expected JSON, found an empty file"});
+  check_refused({"run " + (folder / "none.json").string(), "none.json: no such file"});
+  check_refused({"run " + folder.path().string(), "found a folder"});
+
+  const std::string routing = (folder / "routing.json").string();
+  std::ofstream{routing} << R"({"schema":"epsim.routing/1","experts":256,"ranks":1,"topk":1,)"
+                         << R"("tokens":[[[256]]]})";
+  const std::string use =
+      " --set traffic.ranks=1 --set traffic.top_k=1 --set traffic.routing=file:";
+  check_refused({"run " + kExample + use + routing, "/tokens/0/0/0: expected a whole number"});
+
+  const std::string whole = (folder / "whole.gz").string();
+  replace_text_file(whole, std::string(10'000, '['));
+  std::filesystem::resize_file(whole, 30);
+  check_refused({"run " + kExample + use + whole, "truncated gzip"});
+}
+
+TEST_CASE("Command line: what cannot be written is exit 1 and leaves nothing behind") {
+  const TemporaryFolder folder;
+  for (const char* option : {"--json ", "--trace "}) {
+    CAPTURE(option);
+    const std::string target = (folder / "no_such_folder").string() + "/out.json";
+    const Outcome outcome = shell("run " + kSmall + " " + option + target);
+    CHECK(outcome.code == 1);
+    CHECK(outcome.out.empty());
+    CHECK(outcome.err.starts_with("epsim: "));
+    CHECK(std::filesystem::is_empty(folder.path()));
+  }
+}
+
+TEST_CASE("Command line: zero tokens, one rank and masked tokens are valid questions") {
+  for (const char* setting :
+       {"traffic.tokens_per_rank=0", "traffic.ranks=1", "traffic.masked_fraction=1"}) {
+    CAPTURE(setting);
+    CHECK(shell("run " + kSmall + " --set " + setting).code == 0);
+  }
+}
+
+TEST_CASE("Command line: results do not depend on the number of jobs") {
+  const TemporaryFolder folder;
+  std::vector<std::string> reports;
+  std::vector<std::string> traces;
+  for (const char* jobs : {"1", "2"}) {
+    const std::string trace = (folder / jobs).string() + ".json.gz";
+    const Outcome outcome =
+        shell("run " + kSmall + " --json - --jobs " + jobs + " --trace " + trace);
+    CHECK(outcome.code == 0);
+    reports.push_back(outcome.out);
+    traces.push_back(read_text_file(trace));
+  }
+  CHECK(reports[0] == reports[1]);
+  CHECK(traces[0] == traces[1]);
+}
+
+TEST_CASE("Command line: with --json - stdout holds one JSON document and nothing else") {
+  for (const std::string& verb : {"run " + kSmall,
+                                  "show " + kSmall,
+                                  "explain " + kSmall,
+                                  std::string("list topologies"),
+                                  std::string("list models"),
+                                  std::string("list kernels"),
+                                  std::string("list routings"),
+                                  std::string("list calibrations"),
+                                  std::string("topology show hgx-h200")}) {
+    CAPTURE(verb);
+    const Outcome outcome = shell(verb + " --json -");
+    CHECK(outcome.code == 0);
+    CHECK_NOTHROW((void)JsonDocument::parse(outcome.out, "stdout"));
+  }
+}
+
+TEST_CASE("Command line: the shown scenario is a scenario that gives the same report") {
+  const TemporaryFolder folder;
+  const std::string shown = (folder / "shown.json").string();
+  CHECK(shell("show " + kSmall + " --seed 11 --json " + shown).code == 0);
+  CHECK(shell("run " + shown + " --json -").out ==
+        shell("run " + kSmall + " --seed 11 --json -").out);
+}
+
+TEST_CASE("Command line: every verb explains itself with an example") {
+  for (const char* verb : {"",
+                           "run",
+                           "show",
+                           "explain",
+                           "list",
+                           "list routings",
+                           "topology show",
+                           "calibrate fit",
+                           "validate"}) {
+    CAPTURE(verb);
+    const Outcome outcome = shell(std::string(verb) + " --help");
+    CHECK(outcome.code == 0);
+    CHECK(has(outcome.out, "Example:\n  epsim "));
+  }
+}
+
+TEST_CASE("Command line: explain tells who does what and what limits") {
+  const Outcome outcome = shell("explain " + kSmall);
+  CHECK(outcome.code == 0);
+  CHECK(has(outcome.out, "send warps"));
+  CHECK(has(outcome.out, "It cannot be faster than\n"));
+}
