@@ -52,6 +52,7 @@ struct Workload {
   std::int64_t sms = 0;  // intranode kernels: SMs that communicate
   bool counted = false;  // intranode dispatch: counts are exchanged and read by the host first
   SplitLaunch split;
+  bool fluid_fabric = false;         // puts share links as fluid flows instead of in pieces
   std::vector<Duration> rank_start;  // launch skew, one a rank
 
   [[nodiscard]] std::uint32_t rank_count() const { return routing->rank_count(); }

@@ -44,11 +44,13 @@ std::uint32_t CauseIndex::agent_of(std::uint32_t operation) const {
 // When the flag changed: as Execution::send_signal and the landing of a load have it.
 Instant CauseIndex::arrival_of(std::uint32_t i) const {
   const Operation& operation = plan_.operations[i];
-  if (operation.kind == OpKind::load) return timeline_.end[i];
+  const Instant sent = timeline_.end[i];
+  if (operation.kind == OpKind::load) return sent;
+  if (operation.detail == static_cast<std::uint16_t>(Scope::cta)) return sent;
   const RankId source = plan_.rank_of(plan_.agents[agent_of(i)]);
   const RankId home = plan_.flags[operation.target].home;
-  if (source == home) return timeline_.end[i] + plan_.rates.local_signal;
-  return timeline_.end[i] + plan_.rates.signal_latency +
+  if (source == home) return sent + plan_.rates.local_signal;
+  return sent + plan_.rates.signal_latency +
          topology_.route_latency(GpuId{source.value}, GpuId{home.value});
 }
 

@@ -37,6 +37,12 @@ Execution::Execution(const Plan& plan, const Topology& topology, const ExecuteOp
   }
   for (const Cta& cta : plan.ctas) cta_agents_left_.push_back(cta.agent_count);
   for (const Kernel& kernel : plan.kernels) kernel_ctas_left_.push_back(kernel.cta_count);
+  if (options.fluid_fabric) {
+    std::vector<Bandwidth> capacities = fabric_.payload_rates();
+    const auto first_cta = static_cast<std::uint32_t>(capacities.size());
+    capacities.resize(capacities.size() + plan.ctas.size(), plan.rates.put_path.rate);
+    fluid_.emplace(FluidFabric{FluidNetwork(capacities), first_cta});
+  }
   for (std::uint32_t r = 0; r < plan.rank_count; ++r)
     memory_.push_back({SharedServer(plan.rates.memory), Instant::max()});
 }
@@ -95,6 +101,8 @@ void Execution::handle(const Event& event) {
     }
     case Event::Kind::memory:
       return complete_memory(event.subject);
+    case Event::Kind::flows:
+      return complete_flows();
   }
 }
 

@@ -27,6 +27,9 @@ namespace epsim {
 
 struct ExecuteOptions {
   bool record_link_uses = false;  // for a trace: memory grows with the messages
+  // Puts are flows that share SM paths and links max-min fair, solved exactly, instead of pieces
+  // that queue: slower, and a check on the pieces.
+  bool fluid_fabric = false;
 };
 
 // Rank r of the plan runs on GPU r of the topology. Throws Bug when an agent never ends (a wait

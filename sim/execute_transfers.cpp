@@ -27,6 +27,7 @@ void Execution::begin_put(std::uint32_t agent, const Operation& operation) {
   state.put_time = operation.time;
   state.put_route =
       operation.target == state.rank ? RouteRange{} : fabric_.route(state.rank, operation.target);
+  if (fluid_ && state.put_route.begin != state.put_route.end) return begin_flow(agent);
   issue_piece(agent);
 }
 
@@ -90,6 +91,45 @@ void Execution::continue_put(std::uint32_t agent, Instant left) {
     schedule(left, Event::Kind::resume, agent);
   else
     end_operation(agent);
+}
+
+// The put as one flow through its CTA's store path and the links of its route, no faster than its
+// own least time allows.
+void Execution::begin_flow(std::uint32_t agent) {
+  AgentState& state = agents_[agent];
+  ++state.under_way;
+  std::vector<ResourceId> path{ResourceId{fluid_->first_cta + state.cta}};
+  for (std::uint32_t position = state.put_route.begin; position < state.put_route.end; ++position)
+    path.push_back(ResourceId{fabric_.link_at(position).value});
+  const Bandwidth cap = state.put_time == 0 || state.put_size == 0
+                            ? kUncapped
+                            : Bandwidth{1e12 * state.put_size / state.put_time};
+  fluid_->network.start(now(), agent, path, Bytes{state.put_size}, cap);
+  schedule_flows();
+}
+
+void Execution::complete_flows() {
+  if (fluid_->next_event <= now()) fluid_->next_event = Instant::max();
+  std::vector<std::uint32_t> finished;
+  fluid_->network.complete(now(), finished);
+  for (const std::uint32_t agent : finished) {
+    AgentState& state = agents_[agent];
+    fabric_.account(state.put_route, state.put_size, now());
+    const std::uint32_t target = plan_.operations[state.next].target;
+    reach_target(agent,
+                 now() + fabric_.route_latency(state.rank, target) + plan_.rates.put_latency +
+                     plan_.rates.acknowledge);
+    end_operation(agent);
+  }
+  schedule_flows();
+}
+
+// Keeps one event at or before the next completion. One that comes too early finds nothing to do.
+void Execution::schedule_flows() {
+  const auto next = fluid_->network.next_completion();
+  if (!next || *next >= fluid_->next_event) return;
+  fluid_->next_event = *next;
+  schedule(*next, Event::Kind::flows, 0);
 }
 
 // A piece of the agent is as good as at its target: nothing can change when it will be

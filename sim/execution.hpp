@@ -3,6 +3,7 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "models/plan.hpp"
@@ -10,6 +11,7 @@
 #include "sim/event_queue.hpp"
 #include "sim/execute.hpp"
 #include "sim/fabric.hpp"
+#include "sim/fluid_network.hpp"
 #include "sim/pool.hpp"
 #include "sim/shared_server.hpp"
 #include "sim/sm_pool.hpp"
@@ -32,6 +34,7 @@ struct Event {
     add,        // subject: flag, size: increment
     landed,     // subject: background load
     memory,     // subject: rank whose memory may have finished something
+    flows,      // the fluid fabric may have finished something
   };
   std::uint32_t subject;
   std::uint32_t size;      // hop: bytes
@@ -99,6 +102,13 @@ struct MemoryState {
   Instant next_event = Instant::max();
 };
 
+// The fabric as flows: one resource a link, then one a CTA's store path.
+struct FluidFabric {
+  FluidNetwork network;
+  std::uint32_t first_cta;  // resource of CTA 0
+  Instant next_event = Instant::max();
+};
+
 class Execution {
  public:
   Execution(const Plan& plan, const Topology& topology, const ExecuteOptions& options);
@@ -127,6 +137,9 @@ class Execution {
   void begin_drain(std::uint32_t agent);
   void end_drain(std::uint32_t agent);
   Instant pass_sm(std::uint32_t agent, std::uint32_t size, const SmRate& path);
+  void begin_flow(std::uint32_t agent);
+  void complete_flows();
+  void schedule_flows();
   void use_memory(std::uint32_t rank, std::uint32_t client, Bytes size, std::uint16_t cap);
   void complete_memory(std::uint32_t rank);
   void schedule_memory(std::uint32_t rank);
@@ -140,6 +153,7 @@ class Execution {
   const Plan& plan_;
   EventQueue<Event> queue_;
   Fabric fabric_;
+  std::optional<FluidFabric> fluid_;
   Timeline timeline_;
   std::vector<AgentState> agents_;
   std::vector<FlagState> flags_;

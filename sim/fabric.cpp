@@ -21,6 +21,22 @@ Duration Fabric::route_latency(std::uint32_t source_rank, std::uint32_t target_r
   return total;
 }
 
+void Fabric::account(RouteRange route, std::uint32_t size, Instant now) {
+  for (std::uint32_t position = route.begin; position < route.end; ++position) {
+    State& link = links_[route_links_[position].index()];
+    const Duration occupied{static_cast<std::int64_t>(size * link.ps_per_byte)};
+    link.busy += occupied;
+    link.bytes += size;
+    if (record_uses_) uses_.push_back({route_links_[position], now - occupied, now});
+  }
+}
+
+std::vector<Bandwidth> Fabric::payload_rates() const {
+  std::vector<Bandwidth> rates;
+  for (const State& link : links_) rates.push_back(Bandwidth{1e12 / link.ps_per_byte});
+  return rates;
+}
+
 void Fabric::report(Timeline& timeline) {
   for (const State& link : links_) {
     timeline.link_busy.push_back(link.busy);

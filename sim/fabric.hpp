@@ -40,6 +40,12 @@ class Fabric {
     return {link.free, link.free + link.latency};
   }
 
+  // A message that crossed all links of a route as a flow and has left the last one now.
+  void account(RouteRange route, std::uint32_t size, Instant now);
+  // Payload rates of all links, as capacities of a fluid network.
+  [[nodiscard]] std::vector<Bandwidth> payload_rates() const;
+  [[nodiscard]] LinkId link_at(std::uint32_t position) const { return route_links_[position]; }
+
   void report(Timeline& timeline);
 
  private:

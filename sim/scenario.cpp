@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t kMostTokens = 1'048'576;
 constexpr std::int64_t kMostHidden = 65'536;
 constexpr std::array<std::string_view, 2> kModeNames = {"fused", "split"};
+constexpr std::array<std::string_view, 2> kFabricNames = {"pieces", "fluid"};
 constexpr std::array<std::string_view, 2> kNotifyNames = {"cached", "counted"};
 
 template <typename Enum, std::size_t N>
@@ -173,6 +174,8 @@ Scenario read_scenario(const JsonDocument& document, const std::filesystem::path
     scenario.launch_skew = skew->duration();
     if (scenario.launch_skew < Duration{}) skew->fail_expected("a time that is not negative");
   }
+  if (const auto fabric = root.optional("fabric"))
+    scenario.fluid_fabric = fabric->one_of({kFabricNames.begin(), kFabricNames.end()}) == 1;
   const auto calibration = root.optional("calibration");
   scenario.calibration = calibration ? calibration->string() : scenario.topology_name;
   if (const auto seed = root.optional("seed"))
@@ -210,6 +213,7 @@ void write_scenario(const Scenario& scenario, JsonWriter& writer) {
   if (scenario.run_dispatch) writer.value("dispatch");
   if (scenario.run_combine) writer.value("combine");
   writer.end_array();
+  writer.field("fabric", kFabricNames[scenario.fluid_fabric ? 1 : 0]);
   writer.field("launch_skew", to_exact_text(scenario.launch_skew));
   writer.field("calibration", scenario.calibration).field("seed", scenario.seed).end_object();
 }
@@ -229,6 +233,7 @@ Workload make_workload(const Scenario& scenario) {
   workload.sms = scenario.sms;
   workload.counted = scenario.counted;
   workload.split = scenario.split;
+  workload.fluid_fabric = scenario.fluid_fabric;
   Rng skew = rng.stream("launch skew");
   for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
     workload.rank_start.push_back(Duration{static_cast<std::int64_t>(

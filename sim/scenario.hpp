@@ -36,6 +36,7 @@ struct Scenario {
   std::int64_t sms = 0;
   bool counted = false;
   SplitLaunch split;
+  bool fluid_fabric = false;
   Duration launch_skew{};  // ranks start uniformly within this
   std::string calibration;
   std::uint64_t seed = 0;

@@ -4,10 +4,10 @@
 #include <charconv>
 #include <stdexcept>
 #include <system_error>
-#include <vector>
 
 #include <fmt/format.h>
 
+#include "sim/base/edit_distance.hpp"
 #include "traces/routing_generators.hpp"
 
 namespace epsim {
@@ -16,22 +16,6 @@ namespace {
 
 // Beyond 20 the order of draws is as good as fixed, and weights of a thousand experts near zero.
 constexpr double kSteepestAlpha = 20.0;
-
-// Number of edits that turn one word into the other (Levenshtein).
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row.back();
-}
 
 std::string full_form(const RoutingKind& kind) {
   return kind.argument.empty() ? std::string(kind.name)
@@ -42,7 +26,7 @@ std::string full_form(const RoutingKind& kind) {
   const auto kinds = routing_kinds();
   const auto distance = [&](const RoutingKind& kind) { return edit_distance(kind.name, name); };
   const RoutingKind& nearest = *std::ranges::min_element(kinds, {}, distance);
-  if (distance(nearest) <= 2)
+  if (distance(nearest) <= kMisspelt)
     throw std::invalid_argument(
         fmt::format("unknown routing \"{}\"; did you mean \"{}\"?", name, full_form(nearest)));
   std::string known;

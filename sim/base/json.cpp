@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sim/base/check.hpp"
+#include "sim/base/edit_distance.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/json_writer.hpp"
 #include "sim/base/quantity_text.hpp"
@@ -40,22 +41,6 @@ std::string describe(const Raw& value) {
   std::string text = value.dump(-1, ' ', false, Raw::error_handler_t::replace);
   if (text.size() > 60) text = text.substr(0, 57) + "...";
   return text;
-}
-
-// Number of edits that turn one word into the other (Levenshtein).
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row.back();
 }
 
 }  // namespace
@@ -216,7 +201,7 @@ void JsonObject::finish() const {
     std::string nearest;
     for (const std::string& word : asked_) {
       known += (known.empty() ? "" : ", ") + word;
-      if (edit_distance(word, key) <= 2 &&
+      if (edit_distance(word, key) <= kMisspelt &&
           (nearest.empty() || edit_distance(word, key) < edit_distance(nearest, key)))
         nearest = word;
     }

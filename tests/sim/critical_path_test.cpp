@@ -111,6 +111,24 @@ TEST_CASE("CriticalPath: the signal that brings a flag to its count is the one t
   CHECK(path.of(Phase::cast) == 0us);
 }
 
+TEST_CASE("CriticalPath: a signal of cta scope has no flight and overtakes others") {
+  PlanBuilder plan = two_ranks();
+  const FlagId flag = plan.add_flag(RankId{0});
+  begin(plan, 0);
+  plan.work(Phase::cast, 3us);
+  plan.signal(Phase::signal, flag);  // seen at 3.3 us
+  plan.begin_agent(Role::sender);
+  plan.work(Phase::send, 3100ns);
+  plan.signal(Phase::signal, flag, 1, {}, Scope::cta);  // seen at 3.1 us
+  plan.begin_agent(Role::receiver);
+  plan.wait(Phase::wait, flag, 1);
+  plan.work(Phase::reduce, 6us);
+  const CriticalPath path = path_of(plan);
+  CHECK(path.of(Phase::send) == 3100ns);
+  CHECK(path.of(Phase::signal) == 0us);
+  CHECK(path.of(Phase::cast) == 0us);
+}
+
 TEST_CASE("CriticalPath: a barrier leads to the member that came last, round by round") {
   PlanBuilder plan = two_ranks();
   const BarrierId barrier = plan.add_barrier(2);
