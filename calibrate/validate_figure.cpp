@@ -89,6 +89,45 @@ std::string band(const Axes& axes) {
       axes.y(high));
 }
 
+std::string marks(const Axes& axes,
+                  const std::vector<ValidationRecord>& records,
+                  const ErrorGroup& group,
+                  std::string_view paint) {
+  std::string svg;
+  for (const ValidationRecord& record : records)
+    if (record.kernel == group.kernel && record.operation == group.operation)
+      svg += fmt::format(
+          "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\" stroke=\"{}\" stroke-width=\"1.6\" "
+          "fill=\"{}\" fill-opacity=\"0.75\"><title>{}: {:.1f} us, predicted "
+          "{:.1f}</title></circle>\n",
+          axes.x(record.measured_us),
+          axes.y(record.predicted_us),
+          paint,
+          record.fitted ? paint : "#fff",
+          record.id,
+          record.measured_us,
+          record.predicted_us);
+  return svg;
+}
+
+std::string legend_entry(const ErrorGroup& group, std::string_view paint, double y) {
+  return fmt::format(
+      "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\" fill=\"{}\"/>"
+      "<text class=\"b\" x=\"{:.1f}\" y=\"{:.1f}\">{} {}</text>"
+      "<text x=\"{:.1f}\" y=\"{:.1f}\">median {:.1f} %, p90 {:.1f} %</text>\n",
+      kLeft + kSide + 20,
+      y - 4,
+      paint,
+      kLeft + kSide + 32,
+      y,
+      group.kernel,
+      group.operation,
+      kLeft + kSide + 32,
+      y + 16,
+      group.errors.median_abs_pct,
+      group.errors.p90_abs_pct);
+}
+
 }  // namespace
 
 std::string validation_svg(const std::vector<ValidationRecord>& records) {
@@ -114,34 +153,7 @@ std::string validation_svg(const std::vector<ValidationRecord>& records) {
   std::size_t colour = 0;
   for (const ErrorGroup& group : group_errors(records)) {
     const std::string_view paint = kColours[colour++ % kColours.size()];
-    for (const ValidationRecord& record : records)
-      if (record.kernel == group.kernel && record.operation == group.operation)
-        svg += fmt::format(
-            "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\" stroke=\"{}\" stroke-width=\"1.6\" "
-            "fill=\"{}\" fill-opacity=\"0.75\"><title>{}: {:.1f} us, predicted "
-            "{:.1f}</title></circle>\n",
-            axes.x(record.measured_us),
-            axes.y(record.predicted_us),
-            paint,
-            record.fitted ? paint : "#fff",
-            record.id,
-            record.measured_us,
-            record.predicted_us);
-    svg += fmt::format(
-        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\" fill=\"{}\"/>"
-        "<text class=\"b\" x=\"{:.1f}\" y=\"{:.1f}\">{} {}</text>"
-        "<text x=\"{:.1f}\" y=\"{:.1f}\">median {:.1f} %, p90 {:.1f} %</text>\n",
-        kLeft + kSide + 20,
-        legend - 4,
-        paint,
-        kLeft + kSide + 32,
-        legend,
-        group.kernel,
-        group.operation,
-        kLeft + kSide + 32,
-        legend + 16,
-        group.errors.median_abs_pct,
-        group.errors.p90_abs_pct);
+    svg += marks(axes, records, group, paint) + legend_entry(group, paint, legend);
     legend += 44;
   }
   svg += fmt::format(

@@ -25,6 +25,9 @@ Workload workload_of(const Observation& observation,
     fail(fmt::format(
         "{} experts are not a multiple of {} ranks", observation.experts, observation.ranks));
   if (observation.hidden % 128 != 0) fail("hidden is not a multiple of 128 channels");
+  const auto sm_count = static_cast<std::uint32_t>(topology->gpu_spec().sm_count);
+  if (observation.experts > kind.experts_per_sm_max * sm_count)
+    fail(fmt::format("more experts than {} places on {} SMs", kind.name, sm_count));
   if (kind.takes_sms && (observation.sms < 2 || observation.sms % 2 != 0))
     fail(fmt::format("{} needs an even number of sms", kind.name));
 

@@ -124,6 +124,10 @@ class CombineWriter {
   void write_send(RankId rank, const LowLatencyLaunch& launch, std::uint32_t cta) {
     const std::uint32_t first = std::min(cta * launch.groups_per_cta, workload_.expert_count());
     const std::uint32_t last = std::min(first + launch.groups_per_cta, workload_.expert_count());
+    // CTAs beyond the experts are launched for the reduction; alone, the send kernel leaves them
+    // empty.
+    if (first == last && (workload_.split.split || sites_.second_kernel))
+      plan_.begin_agent(Role::combine_warp);
     for (std::uint32_t x = first; x < last; ++x) {
       const RankId home{x / workload_.experts_per_rank()};
       const std::uint32_t local = x % workload_.experts_per_rank();

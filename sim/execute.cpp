@@ -40,7 +40,9 @@ Execution::Execution(const Plan& plan, const Topology& topology, const ExecuteOp
   if (options.fluid_fabric) {
     std::vector<Bandwidth> capacities = fabric_.payload_rates();
     const auto first_cta = static_cast<std::uint32_t>(capacities.size());
-    capacities.resize(capacities.size() + plan.ctas.size(), plan.rates.put_path.rate);
+    const bool limited = plan.rates.put_path.rate.bytes_per_second > 0;
+    capacities.resize(capacities.size() + plan.ctas.size(),
+                      limited ? plan.rates.put_path.rate : kNoLimit);
     fluid_.emplace(FluidFabric{FluidNetwork(capacities), first_cta});
   }
   for (std::uint32_t r = 0; r < plan.rank_count; ++r)

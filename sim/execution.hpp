@@ -19,6 +19,7 @@
 
 namespace epsim {
 
+inline constexpr Bandwidth kNoLimit{50e12};  // more than any SM stores or any link carries
 inline constexpr std::uint32_t kNobody = std::numeric_limits<std::uint32_t>::max();
 
 // What can happen next. Sixteen bytes that say all an event needs, so that a piece of a put crosses

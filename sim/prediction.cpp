@@ -5,7 +5,7 @@
 namespace epsim {
 namespace {
 
-constexpr double kReach = 1.2816;  // sigmas to each side that hold kIntervalLevel
+constexpr double kReach = 1.2816;  // sigmas to each side that hold kIntervalPercent
 // Outside the fitted shapes residuals grow by half: a rebuilt kernel had an rms error of 3.6 % at
 // token counts within the fitted range, and of 5.6 % over 200 other shapes.
 constexpr double kFarther = 1.5;

@@ -23,8 +23,9 @@ struct Prediction {
                                  const ConstantSet& family,
                                  const ExecuteOptions& options = {});
 
-// The interval that a fit's residuals and its covariance leave around a latency. `level` is the
-// share of measurements it should hold, 0.9 by default.
+// The interval that a fit's residuals and its covariance leave around a latency: p10 to p90 of what
+// a further measurement should give.
+inline constexpr int kIntervalPercent = 80;
 struct LatencyInterval {
   double low_us;
   double high_us;

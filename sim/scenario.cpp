@@ -101,6 +101,15 @@ void read_kernel(JsonObject& root, Scenario& scenario) {
     scenario.counted = notify->one_of({kNotifyNames.begin(), kNotifyNames.end()}) == 1;
   }
   object.finish();
+  const auto sms = static_cast<std::uint32_t>(scenario.topology->gpu_spec().sm_count);
+  if (scenario.routing.shape.experts > kind.experts_per_sm_max * sms)
+    throw InputError(scenario.file,
+                     "/traffic/experts",
+                     fmt::format("expected at most {} for {} on {} SMs, found {}",
+                                 kind.experts_per_sm_max * sms,
+                                 kind.name,
+                                 sms,
+                                 scenario.routing.shape.experts));
   if (scenario.routing.shape.top_k > kind.top_k_max)
     throw InputError(scenario.file,
                      "/traffic/top_k",

@@ -113,8 +113,12 @@ void replace_text_file(const std::filesystem::path& path, std::string_view text)
   const fs::path target = fs::is_symlink(path) && fs::exists(status) ? fs::canonical(path) : path;
   Leftover temporary{target};
   temporary.path += fmt::format(".{}.partial", getpid());
-  write(temporary.path, text, is_gzip);
-  fs::rename(temporary.path, target);
+  try {
+    write(temporary.path, text, is_gzip);
+    fs::rename(temporary.path, target);
+  } catch (const std::system_error& error) {
+    throw std::system_error(error.code(), path.string());  // the name that the caller knows
+  }
 }
 
 }  // namespace epsim

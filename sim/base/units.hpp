@@ -50,10 +50,10 @@ inline Duration operator/(Bytes size, Bandwidth rate) {
   return Duration{std::llround(ns * 1e3)};
 }
 [[nodiscard]] constexpr double to_us(Duration length) {
-  return static_cast<double>(length.count()) * 1e-6;
+  return static_cast<double>(length.count()) / 1e6;
 }
 [[nodiscard]] constexpr double to_ns(Duration length) {
-  return static_cast<double>(length.count()) * 1e-3;
+  return static_cast<double>(length.count()) / 1e3;
 }
 
 }  // namespace epsim

@@ -82,14 +82,14 @@ void check_combine(const std::string& name, std::size_t tokens, FencePlacement f
 
 }  // namespace
 
-TEST_CASE("golden: a low-latency dispatch of one message") {
+TEST_CASE("golden: a low-latency dispatch of one message has the committed timeline") {
   const Workload workload = to_the_peer(1);
   check_golden("ll_dispatch_one_message",
                plan_low_latency_dispatch(workload, round_hardware(), round_low_latency()),
                workload);
 }
 
-TEST_CASE("golden: a low-latency dispatch in two launches, 10 us apart") {
+TEST_CASE("golden: a low-latency dispatch in two launches has the committed timeline") {
   Workload workload = to_the_peer(1);
   workload.split = {.split = true, .gap = 10us};
   check_golden("ll_dispatch_split",
@@ -97,16 +97,16 @@ TEST_CASE("golden: a low-latency dispatch in two launches, 10 us apart") {
                workload);
 }
 
-TEST_CASE("golden: a low-latency combine of one row, without a fence and with one") {
+TEST_CASE("golden: a low-latency combine of one row has the committed timelines, fenced or not") {
   check_combine("ll_combine_one_row", 1, FencePlacement::P0);
   check_combine("ll_combine_one_row_p3", 1, FencePlacement::P3);
 }
 
-TEST_CASE("golden: a low-latency combine of four rows of one hot expert") {
+TEST_CASE("golden: a low-latency combine of a hot expert has the committed timeline") {
   check_combine("ll_combine_hot_expert", 4, FencePlacement::P0);
 }
 
-TEST_CASE("golden: an intranode dispatch of one chunk of three rows") {
+TEST_CASE("golden: an intranode dispatch of one chunk has the committed timeline") {
   const Workload workload = to_the_peer(3);
   check_golden("intranode_dispatch_one_chunk",
                plan_intranode_dispatch(workload, round_hardware(), round_intranode()),

@@ -281,8 +281,9 @@ Duration makespan(const Plan& plan, Bandwidth link) {
 
 }  // namespace
 
-TEST_CASE("execution: twice every bandwidth halves pure transfers to within 1 ps a piece") {
-  // A piece is rounded up at most once on each of the copy path, two links and memory, and its
+TEST_CASE(
+    "execution: twice every bandwidth halves pure transfers, but for the rounding of each piece") {
+  // A piece is rounded up by at most 1 ps on each of the copy path, two links and memory, and its
   // rounding counts double at half the time.
   for (const std::uint64_t seed : property_seeds(kSeeds)) {
     INFO("replay with EPSIM_SEED=" << seed);
@@ -335,7 +336,7 @@ Workload relabelled(const Workload& old, const std::vector<std::uint32_t>& label
 
 }  // namespace
 
-TEST_CASE("execution: new names for ranks and their experts hardly change a latency") {
+TEST_CASE("execution: new names for ranks and their experts change a latency by 2 % at most") {
   // Not exactly: kernels cut their CTAs by expert number, so a name decides which warp groups share
   // an SM, and pieces that reach a link at one instant pass in order of rank.
   for_each_case([](const Case& random, const Plan& plan, const Timeline& timeline) {
@@ -347,7 +348,6 @@ TEST_CASE("execution: new names for ranks and their experts hardly change a late
     const Plan again = other.plan();
     const double was = to_us(timeline.aligned_latency(plan));
     const double is = to_us(other.run(again).aligned_latency(again));
-    MESSAGE(random.kind->name << " " << static_cast<int>(random.operation) << " " << is / was);
-    CHECK(std::abs(is / was - 1.0) < 0.1);
+    CHECK(std::abs(is / was - 1.0) < 0.02);
   });
 }

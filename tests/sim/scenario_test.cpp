@@ -127,7 +127,7 @@ TEST_CASE("Scenario: the launch skew is drawn from the seed, within its bound") 
   CHECK_FALSE(*other.routing == *once.routing);
 }
 
-TEST_CASE("Scenario: a low-latency scenario that breaks the format is refused at its place") {
+TEST_CASE("Scenario: traffic and times that break the format are refused at their place") {
   const auto refused =
       [](const std::string& piece, const std::string& replacement, const std::string& message) {
         CAPTURE(replacement);
@@ -166,6 +166,14 @@ TEST_CASE("Scenario: a low-latency scenario that breaks the format is refused at
   refused("\"top_k\": 8",
           "\"ranks\": 5, \"top_k\": 8",
           "/traffic/ranks: expected a whole number from 1 to 4, found 5");
+}
+
+TEST_CASE("Scenario: low-latency options that break the format are refused at their place") {
+  const auto refused =
+      [](const std::string& piece, const std::string& replacement, const std::string& message) {
+        CAPTURE(replacement);
+        CHECK(error_of(with(kLowLatency, piece, replacement)) == "s.json: " + message);
+      };
   refused("deepep-ll-1.2.1",
           "deepep-ll-9",
           "/kernel/family: expected one of deepep-ll-1.2.1, deepep-intranode-1.2.1, found "

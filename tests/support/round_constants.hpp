@@ -85,7 +85,7 @@ inline std::shared_ptr<const Topology> round_topology(const RoundFabric& fabric 
 // 100 ns at home; a put is visible 100 ns after its last hop and acknowledged 100 ns later. Pieces
 // of 1000 B take 10.001 ns of a link. SM copy paths have no limit until a test sets one.
 inline RankRates round_rates() {
-  using namespace std::chrono_literals;
+  using std::chrono::nanoseconds;
   RankRates rates{};
   rates.memory = Bandwidth{100e9};
   rates.local_put_traffic = 2.0;
@@ -93,11 +93,11 @@ inline RankRates round_rates() {
   rates.put_chunk = Bytes{1000};
   rates.put_window = 100;
   rates.link_efficiency = 1.0;
-  rates.put_latency = 100ns;
-  rates.local_latency = 100ns;
-  rates.acknowledge = 100ns;
-  rates.signal_latency = 800ns;
-  rates.local_signal = 100ns;
+  rates.put_latency = nanoseconds{100};
+  rates.local_latency = nanoseconds{100};
+  rates.acknowledge = nanoseconds{100};
+  rates.signal_latency = nanoseconds{800};
+  rates.local_signal = nanoseconds{100};
   return rates;
 }
 
