@@ -24,7 +24,7 @@ void add_scenario_options(CLI::App& verb, ScenarioOptions& options) {
 
 Scenario load_scenario(const ScenarioOptions& options) {
   std::vector<std::string> settings = options.settings;
-  if (options.seed) settings.push_back(fmt::format("seed={}", *options.seed));
+  if (options.seed) settings.emplace_back("seed=" + std::to_string(*options.seed));
   return load_scenario(options.path, settings);
 }
 

@@ -40,6 +40,9 @@ enum class OpKind : std::uint8_t {
   barrier,  // until every member of a group is here
 };
 
+inline constexpr std::array<std::string_view, 9> kOpKindNames = {
+    "work", "serve", "load", "put", "drain", "signal", "wait", "fence", "barrier"};
+
 enum class Scope : std::uint8_t { cta, cluster, gpu, sys };
 
 // Fences of PTX that a plan can hold. `none` is no fence at all.

@@ -5,10 +5,11 @@
 namespace epsim {
 namespace {
 
+constexpr Duration kLongestOperation{std::numeric_limits<std::uint32_t>::max()};
+
 std::uint32_t narrow_time(Duration time) {
   check(time >= Duration{}, "an operation takes no negative time");
-  check(time.count() <= std::numeric_limits<std::uint32_t>::max(),
-        "one operation takes at most 4.29 ms; split longer ones");
+  check(time <= kLongestOperation, "one operation takes at most 4.29 ms; work may take longer");
   return static_cast<std::uint32_t>(time.count());
 }
 
@@ -65,7 +66,7 @@ CtaId PlanBuilder::begin_cta() {
 }
 
 AgentId PlanBuilder::begin_agent(Role role) {
-  check(!plan_.ctas.empty(), "an agent belongs to a CTA");
+  check(!plan_.kernels.empty() && plan_.kernels.back().cta_count > 0, "an agent belongs to a CTA");
   const AgentId id{next_index(plan_.agents)};
   ++plan_.ctas.back().agent_count;
   plan_.agents.push_back({.first_operation = next_index(plan_.operations),
@@ -76,6 +77,7 @@ AgentId PlanBuilder::begin_agent(Role role) {
 }
 
 FlagId PlanBuilder::add_flags(RankId home, std::uint32_t count) {
+  check(home.value < plan_.rank_count, "a flag lives on a rank of the plan");
   const FlagId first{next_index(plan_.flags)};
   plan_.flags.insert(plan_.flags.end(), count, Flag{home});
   return first;
@@ -103,6 +105,8 @@ void PlanBuilder::append(Operation operation) {
 }
 
 void PlanBuilder::work(Phase phase, Duration time) {
+  for (; time > kLongestOperation; time -= kLongestOperation)
+    append({OpKind::work, phase, 0, 0, 0, narrow_time(kLongestOperation)});
   append({OpKind::work, phase, 0, 0, 0, narrow_time(time)});
 }
 

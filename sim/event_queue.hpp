@@ -49,9 +49,9 @@ class EventQueue {
     ++size_;
   }
 
-  // Takes the earliest event and moves the clock to it. `soon(payload, level)` hears of events that
-  // are moved to a lower level: due within 256 ps when they leave level 1, within 65 ns when they
-  // leave level 2, and so on. A caller may use the time to fetch what those events will need.
+  // Takes the earliest event and moves the clock to it. `soon(payload)` hears of events that are
+  // some ten events away, once each as a rule: a caller may use the time to fetch what they will
+  // need.
   template <typename Soon>
   [[nodiscard]] Payload pop(Soon soon) {
     check(size_ > 0, "pop needs an event in the queue");
@@ -59,10 +59,10 @@ class EventQueue {
     const auto level = static_cast<std::size_t>(std::countr_zero(used_levels_));
     const std::size_t digit = first_digit(level);
     Bucket& bucket = buckets_[level][digit];
-    return level == 0 ? pop_front(bucket, digit) : deal_out(bucket, level, digit, soon);
+    return level == 0 ? pop_front(bucket, digit, soon) : deal_out(bucket, level, digit, soon);
   }
   [[nodiscard]] Payload pop() {
-    return pop([](const Payload&, std::size_t) {});
+    return pop([](const Payload&) {});
   }
 
  private:
@@ -75,6 +75,7 @@ class EventQueue {
   static constexpr std::size_t kLevels = 8;
   static constexpr std::size_t kDigits = 256;
   static constexpr std::size_t kWordBits = 64;
+  static constexpr std::size_t kAhead = 16;  // events between the one popped and the one announced
   // Buckets that grew beyond this hand their memory on when they empty.
   static constexpr std::size_t kLargeBucket = 64;
 
@@ -101,7 +102,9 @@ class EventQueue {
     if ((words[0] | words[1] | words[2] | words[3]) == 0) used_levels_ &= ~(1U << level);
   }
 
-  [[nodiscard]] Payload pop_front(Bucket& bucket, std::size_t digit) {
+  template <typename Soon>
+  [[nodiscard]] Payload pop_front(Bucket& bucket, std::size_t digit, Soon soon) {
+    if (front_ + kAhead < bucket.size()) soon(bucket[front_ + kAhead].payload);
     const Entry first = bucket[front_++];
     now_ = first.at;
     if (front_ == bucket.size()) {
@@ -120,10 +123,12 @@ class EventQueue {
       if (bucket[i].at < bucket[earliest].at) earliest = i;
     const Entry first = bucket[earliest];
     now_ = first.at;
+    // More than these at once, and what is fetched would be gone again before it is used.
+    const bool is_near = level == 1 && bucket.size() <= 256 * kAhead;
     for (std::size_t i = 0; i < bucket.size(); ++i) {
       if (i == earliest) continue;
       place(bucket[i]);
-      soon(bucket[i].payload, level);
+      if (is_near) soon(bucket[i].payload);
     }
     empty_out(bucket);
     return first.payload;

@@ -59,7 +59,7 @@ Timeline Execution::run() {
           Instant{} + plan_.rank_start[kernel.rank.index()] + kernel.delay, Event::Kind::launch, k);
   }
   while (!queue_.empty()) {
-    handle(queue_.pop([this](const Event& event, std::size_t level) { fetch(event, level); }));
+    handle(queue_.pop([this](const Event& event) { fetch(event); }));
     ++timeline_.event_count;
   }
   check_all_ended();
@@ -72,11 +72,12 @@ Timeline Execution::run() {
 }
 
 // Agents wake in an order that no cache foresees, but the queue knows it some events ahead.
-void Execution::fetch(const Event& event, std::size_t level) const {
-  if (level > 1) return;
-  if (event.kind == Event::Kind::resume || event.kind == Event::Kind::proceed ||
-      event.kind == Event::Kind::issued || event.kind == Event::Kind::unstalled)
-    __builtin_prefetch(&agents_[event.subject], 1);
+void Execution::fetch(const Event& event) const {
+  const bool wakes_agent = event.kind == Event::Kind::resume ||
+                           event.kind == Event::Kind::proceed ||
+                           event.kind == Event::Kind::issued ||
+                           event.kind == Event::Kind::unstalled || event.kind == Event::Kind::hop;
+  if (wakes_agent) __builtin_prefetch(&agents_[event.subject], 1);
 }
 
 void Execution::handle(const Event& event) {
@@ -172,7 +173,7 @@ bool Execution::begin(std::uint32_t agent, const Operation& operation, std::uint
   const Instant ready = now() + Duration{operation.time};
   switch (operation.kind) {
     case OpKind::serve:
-      state.sm_done = pass_sm(agent, operation.count, plan_.rates.serve_path);
+      state.sm_time = pass_sm(agent, operation.count, plan_.rates.serve_path);
       use_memory(agents_[agent].rank,
                  MemoryClient::pack(MemoryClient::Kind::agent, agent),
                  Bytes{std::llround(operation.count * plan_.rates.serve_traffic)},
@@ -271,15 +272,14 @@ void Execution::check_all_ended() const {
     const Agent& agent = plan_.agents[a];
     if (agents_[a].next == agents_[a].end) continue;
     const Operation& operation = plan_.operations[agents_[a].next];
-    throw Bug(fmt::format(
-        "{}: agent {} ({} of rank {}) never ends: operation kind {}, target {}, count {}",
-        plan_.name,
-        a,
-        kRoleNames[static_cast<std::size_t>(agent.role)],
-        agents_[a].rank,
-        static_cast<int>(operation.kind),
-        operation.target,
-        operation.count));
+    throw Bug(fmt::format("{}: agent {} ({} of rank {}) never ends: {} of target {}, count {}",
+                          plan_.name,
+                          a,
+                          kRoleNames[static_cast<std::size_t>(agent.role)],
+                          agents_[a].rank,
+                          kOpKindNames[static_cast<std::size_t>(operation.kind)],
+                          operation.target,
+                          operation.count));
   }
 }
 

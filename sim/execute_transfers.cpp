@@ -28,12 +28,16 @@ void Execution::begin_put(std::uint32_t agent, const Operation& operation) {
   state.put_route =
       operation.target == state.rank ? RouteRange{} : fabric_.route(state.rank, operation.target);
   if (fluid_ && state.put_route.begin != state.put_route.end) return begin_flow(agent);
-  issue_piece(agent);
+  if (state.under_way >= plan_.rates.put_window)
+    state.stalled = true;
+  else
+    issue_piece(agent);
 }
 
 // The next piece of the current put goes to the SM's copy path. Puts to the own memory go whole.
 void Execution::issue_piece(std::uint32_t agent) {
-  const AgentState& state = agents_[agent];
+  AgentState& state = agents_[agent];
+  state.sm_time = now();
   const bool local = state.put_route.begin == state.put_route.end;
   const std::uint32_t size = local ? state.put_left : std::min(state.put_left, put_chunk_);
   const Duration least{size == state.put_size
@@ -58,7 +62,7 @@ void Execution::leave_sm(std::uint32_t agent) {
                0);
     return continue_put(agent, now());
   }
-  const Fabric::Crossing first = fabric_.cross(route.begin, size, now());
+  const Fabric::Crossing first = fabric_.cross(route.begin, size, state.sm_time, now());
   forward(first.arrived,
           {agent,
            size,
@@ -78,7 +82,7 @@ void Execution::forward(Instant arrived, Event event) {
 }
 
 void Execution::next_hop(const Event& event) {
-  forward(fabric_.cross(event.position, event.size, now()).arrived, event);
+  forward(fabric_.cross_next(event.position, event.size, now()).arrived, event);
 }
 
 // The put ends when its last piece has left; others follow as far as the window allows.
@@ -179,7 +183,7 @@ void Execution::complete_memory(std::uint32_t rank) {
     const std::uint32_t slot = MemoryClient::slot(client);
     switch (MemoryClient::kind(client)) {
       case MemoryClient::Kind::agent:
-        schedule(std::max(now(), agents_[slot].sm_done) +
+        schedule(std::max(now(), agents_[slot].sm_time) +
                      Duration{plan_.operations[agents_[slot].next].time},
                  Event::Kind::resume,
                  slot);

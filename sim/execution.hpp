@@ -61,7 +61,8 @@ struct alignas(64) AgentState {
   bool draining = false;                // in a drain, until nothing is under way
   bool stalled = false;                 // in a put, until the window has room
   Instant acknowledged{};  // when the last piece that reached its target is acknowledged
-  Instant sm_done{};       // when the SM's copy path has passed the bytes of the current serve
+  // Of a serve: when the SM's copy path has passed its bytes. Of a put: when it began its piece.
+  Instant sm_time{};
 };
 static_assert(sizeof(AgentState) == 64);
 
@@ -116,7 +117,7 @@ class Execution {
   Timeline run();
 
  private:
-  void fetch(const Event& event, std::size_t level) const;
+  void fetch(const Event& event) const;
   void handle(const Event& event);
   void launch(std::uint32_t kernel);
   void place_ctas(std::uint32_t rank);

@@ -25,19 +25,27 @@ class Fabric {
     Instant arrived;  // and reached the far end
   };
 
-  // The last of `size` bytes reaches a link at `tail`. `position` is the link's in the topology's
+  // `size` bytes reach a link between `head` and `tail`; `position` is the link's in the topology's
   // routes. The link is work-conserving: it is taken for as long as the bytes need at its own rate,
   // so a sender that is slower than the link leaves room for others.
-  [[nodiscard]] Crossing cross(std::uint32_t position, std::uint32_t size, Instant tail) {
+  [[nodiscard]] Crossing cross(std::uint32_t position,
+                               std::uint32_t size,
+                               Instant head,
+                               Instant tail) {
     const LinkId id = route_links_[position];
     State& link = links_[id.index()];
-    const Duration occupied{static_cast<std::int64_t>(size * link.ps_per_byte) + 1};
-    const Instant begin = std::max(link.free, tail - occupied);
+    const Duration occupied = occupancy(link, size);
+    const Instant begin = std::max({link.free, head, tail - occupied});
     link.free = begin + occupied;
     link.busy += occupied;
     link.bytes += size;
     if (record_uses_) uses_.push_back({id, begin, link.free});
     return {link.free, link.free + link.latency};
+  }
+  // A piece that has just crossed the link before `position` reaches that one.
+  [[nodiscard]] Crossing cross_next(std::uint32_t position, std::uint32_t size, Instant tail) {
+    const Instant head = tail - occupancy(links_[route_links_[position - 1].index()], size);
+    return cross(position, size, head, tail);
   }
 
   // A message that crossed all links of a route as a flow and has left the last one now.
@@ -56,6 +64,10 @@ class Fabric {
     Duration busy;
     std::int64_t bytes;
   };
+
+  [[nodiscard]] static Duration occupancy(const State& link, std::uint32_t size) {
+    return Duration{static_cast<std::int64_t>(size * link.ps_per_byte) + 1};
+  }
 
   const Topology* topology_;
   std::span<const LinkId> route_links_;

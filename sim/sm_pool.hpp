@@ -36,12 +36,12 @@ class SmPool {
   void leave(std::uint16_t ctas_per_sm) { free_ += kPartsPerSm / ctas_per_sm; }
 
  private:
-  static constexpr std::uint32_t kPartsPerSm = 10'080;  // divisible by 1..10, 12, 14, 15, 16
+  static constexpr std::uint64_t kPartsPerSm = 144'403'552'893'600;  // divisible by 1 to 32
   struct Waiting {
     std::uint32_t cta;
-    std::uint32_t parts;
+    std::uint64_t parts;
   };
-  std::uint32_t free_;
+  std::uint64_t free_;
   std::deque<Waiting> waiting_;
 };
 

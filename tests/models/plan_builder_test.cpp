@@ -82,7 +82,7 @@ TEST_CASE("PlanBuilder: an operation takes 4.29 ms at most and no negative time"
   // 32 bits of picoseconds: 2^32 - 1 = 4 294 967 295 ps.
   PlanBuilder builder = with_agent();
   CHECK_NOTHROW(builder.work(Phase::cast, Duration{4'294'967'295}));
-  CHECK_THROWS_AS(builder.work(Phase::cast, Duration{4'294'967'296}), Bug);
+  CHECK_THROWS_AS(builder.signal(Phase::cast, FlagId{0}, 1, Duration{4'294'967'296}), Bug);
   CHECK_THROWS_AS(builder.work(Phase::cast, Duration{-1}), Bug);
   CHECK_THROWS_AS(builder.fence(Phase::cast, FenceKind::proxy_async, 5ms), Bug);
   CHECK_THROWS_AS(builder.drain(Phase::wire, -1ns), Bug);

