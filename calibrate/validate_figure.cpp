@@ -13,7 +13,7 @@ namespace {
 constexpr double kSide = 460;  // of the plotting square
 constexpr double kLeft = 64;   // room for the axis
 constexpr double kTop = 24;
-constexpr double kLegend = 250;  // room at the right
+constexpr double kLegend = 290;  // room at the right
 constexpr std::array<std::string_view, 6> kColours = {
     "#1f6fb2", "#d9662b", "#2e8b57", "#8e44ad", "#b8860b", "#c0392b"};
 

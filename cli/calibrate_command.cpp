@@ -245,6 +245,7 @@ void run_fit(const FitOptions& options) {
 void add_calibrate_command(CLI::App& app) {
   CLI::App* calibrate = app.add_subcommand("calibrate", "measured constants of a system");
   calibrate->require_subcommand(1);
+  calibrate->footer("Example:\n  epsim calibrate fit --help");
   CLI::App* fit =
       calibrate->add_subcommand("fit", "fit a kernel family's constants on observations");
   const auto options = std::make_shared<FitOptions>();

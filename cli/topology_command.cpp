@@ -30,6 +30,7 @@ void show(const TopologyOptions& options) {
 void add_topology_command(CLI::App& app) {
   CLI::App* topology = app.add_subcommand("topology", "who is connected by what");
   topology->require_subcommand(1);
+  topology->footer("Example:\n  epsim topology show hgx-h200");
   CLI::App* verb = topology->add_subcommand("show", "print nodes, links and routes");
   const auto options = std::make_shared<TopologyOptions>();
   verb->add_option("NAME", options->name, "preset, see epsim list topologies, or a .json file")

@@ -1,4 +1,5 @@
-// Edit distance: how far two words are apart, so that an unknown word can be answered with a known one.
+// Edit distance: how far two words are apart, so that an unknown word can be answered with a known
+// one.
 #pragma once
 
 #include <algorithm>

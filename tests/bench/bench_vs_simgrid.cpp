@@ -211,7 +211,7 @@ bool compare(std::uint32_t rank_count, bool is_skewed) {
 
 int main(int argument_count, char** arguments) {
   const bool is_quick = argument_count > 1 && std::string_view(arguments[1]) == "--quick";
-  std::printf("sizes    ranks   flows     SimGrid ms     epsim ms     ratio  worst differ. %%\n");
+  std::printf("sizes    ranks   flows     SimGrid ms      ours ms     ratio  worst differ. %%\n");
   std::fflush(stdout);
   bool agrees = compare(16, false);
   agrees = compare(16, true) && agrees;
