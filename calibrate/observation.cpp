@@ -1,5 +1,6 @@
 #include "calibrate/observation.hpp"
 
+#include "models/kernel_families.hpp"
 #include "sim/base/json.hpp"
 
 namespace epsim {
@@ -55,7 +56,10 @@ ObservationSet read_observations(const std::filesystem::path& path) {
   for (const char* key : {"what", "definition", "source"}) (void)object.optional(key);
   ObservationSet set{.file = path.string(), .folder = path.parent_path(), .records = {}};
   for (const JsonValue& value : object.required("records").array()) {
-    if (auto record = read_record(value))
+    JsonObject entry = value.object();
+    if (find_family(entry.required("kernel").string()) == nullptr)
+      ++set.unknown_kernels;
+    else if (auto record = read_record(value))
       set.records.push_back(std::move(*record));
     else
       ++set.without_latency;

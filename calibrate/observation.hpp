@@ -36,6 +36,8 @@ struct ObservationSet {
   std::filesystem::path folder;
   std::vector<Observation> records;
   std::size_t without_latency = 0;  // records that only state a bandwidth
+  std::size_t unknown_kernels =
+      0;  // records of kernels that epsim has no model of; not read further
 };
 
 // Throws InputError at the first key that is missing, unknown or out of range.

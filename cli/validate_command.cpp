@@ -100,7 +100,7 @@ void run_validate(const ValidateOptions& options) {
     const System* system;
   };
   std::vector<Case> cases;
-  std::size_t skipped = 0;
+  std::size_t skipped = set.unknown_kernels;
   for (const Observation& observation : set.records) {
     if (!options.kernel.empty() && observation.kernel != options.kernel) continue;
     const System* system = systems.find(observation);
