@@ -23,7 +23,8 @@ constexpr std::int64_t kReceiveTripBytes =
 constexpr std::uint32_t kPiecesUnderWay = 4;
 constexpr std::int64_t kSectorBytes = 32;  // least that L2 reads or writes
 constexpr std::uint32_t kLanes = 32;
-constexpr std::uint32_t kEarlyReleases = 3;    // done while the first token is still being cast
+// Done while the first token is still being cast: read off the first CTA at 64 to 288 experts.
+constexpr std::uint32_t kEarlyReleases = 3;
 constexpr std::int64_t kScanTripIds = 8 * 32;  // eight ids by each lane
 
 DispatchTimes dispatch_times(const Workload& workload,
