@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "calibrate/cupti_session.hpp"
+#include "calibrate/launch_records.hpp"
 #include "calibrate/measurement.hpp"
 #include "kernels/gpu_set.hpp"
 
@@ -32,7 +33,7 @@ class Lab {
   // Queues `launch(rank, iteration)` on the main stream of each of the first `ranks` GPUs,
   // warmups + samples times, each time after a meeting, and returns the aligned latency of the
   // samples, ns: the last GPU's first start to the last GPU's last end among the kernels launched
-  // by that call whose name contains `kernel`. `per_launch`: such kernels in one call.
+  // by that call whose name contains `kernel`, of which there are `per_launch`.
   [[nodiscard]] std::vector<double> aligned_latency(
       int ranks,
       std::string_view kernel,
@@ -40,6 +41,10 @@ class Lab {
       std::size_t samples = kSamples,
       std::size_t warmups = kWarmups,
       std::size_t per_launch = 1);
+
+  // The same work, and the records of it: warmups + samples calls on each rank, all kernels.
+  [[nodiscard]] std::vector<GpuRecord> record_calls(
+      int ranks, const std::function<void(int rank, int iteration)>& launch, std::size_t calls);
 
   // Median ratio of SM cycles to nanoseconds of `gpu` under load, GHz: turns cycle counts to time.
   [[nodiscard]] double cycles_per_ns(int gpu = 0);

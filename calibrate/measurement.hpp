@@ -13,6 +13,8 @@
 
 namespace epsim {
 
+inline constexpr std::string_view kMeasurementSchema = "epsim.measurement/1";
+
 // One quantity that a bench sampled. Most points have one, "latency_ns".
 struct SampleSeries {
   std::string name;  // ends in its unit: "latency_ns", "fence_cycles", "stale_rows"
@@ -42,7 +44,9 @@ struct MeasuredPoint {
   PointResult result;
   ClockReading clocks_before, clocks_after;
   std::int64_t discarded = 0;  // tries thrown away because clocks fell meanwhile
-  [[nodiscard]] const std::vector<double>& samples(std::string_view series) const;
+
+  // nullptr when the bench recorded no such series.
+  [[nodiscard]] const std::vector<double>* find_samples(std::string_view series) const;
 };
 
 struct GpuProvenance {

@@ -1,20 +1,17 @@
 #include "calibrate/observation.hpp"
 
+#include <limits>
+
 #include "models/kernel_families.hpp"
 #include "sim/base/json.hpp"
+#include "sim/base/json_writer.hpp"
 
 namespace epsim {
 namespace {
 
 // Keys that describe where a record comes from: kept in the file, not needed for a prediction.
-constexpr std::array kProvenance = {"gpu",
-                                    "gpus_per_node",
-                                    "p10_us",
-                                    "p90_us",
-                                    "iterations",
-                                    "bandwidth_gb_per_s",
-                                    "source",
-                                    "note"};
+constexpr std::array kProvenance = {
+    "gpu", "gpus_per_node", "iterations", "bandwidth_gb_per_s", "source", "note"};
 
 std::optional<Observation> read_record(const JsonValue& value) {
   JsonObject object = value.object();
@@ -42,9 +39,47 @@ std::optional<Observation> read_record(const JsonValue& value) {
   const JsonValue latency = object.required("latency_us");
   const bool has_latency = !latency.is_null();
   if (has_latency) record.latency_us = latency.number_in(1e-3, 1e9);
+  if (const auto seed = object.optional("seed"))
+    record.seed =
+        static_cast<std::uint64_t>(seed->integer_in(0, std::numeric_limits<std::int64_t>::max()));
+  if (const auto held_out = object.optional("held_out")) record.held_out = held_out->boolean();
+  const auto spread = [&](const char* key, double& into) {
+    const auto given = object.optional(key);
+    if (given && !given->is_null()) into = given->number_in(0, 1e9);
+  };
+  spread("p10_us", record.p10_us);
+  spread("p90_us", record.p90_us);
   for (const char* key : kProvenance) (void)object.optional(key);
   object.finish();
   return has_latency ? std::optional(record) : std::nullopt;
+}
+
+void write_record(const Observation& record, JsonWriter& writer) {
+  const auto name = [](const auto& names, auto index) {
+    return names[static_cast<std::size_t>(index)];
+  };
+  writer.begin_object()
+      .field("id", record.id)
+      .field("kernel", record.kernel)
+      .field("system", record.system)
+      .field("op", name(kMoeOperationNames, record.op))
+      .field("ranks", record.ranks)
+      .field("tokens", record.tokens)
+      .field("hidden", record.hidden)
+      .field("experts", record.experts)
+      .field("topk", record.top_k)
+      .field("dispatch_dtype", name(kDispatchFormatNames, record.dispatch_format))
+      .field("combine_dtype", name(kCombineFormatNames, record.combine_format))
+      .field("routing", record.routing)
+      .field("seed", record.seed)
+      .field("fence", name(kFencePlacementNames, record.fence));
+  writer.key("sms");
+  record.sms > 0 ? writer.value(record.sms) : writer.null();
+  writer.field("latency_us", record.latency_us)
+      .field("p10_us", record.p10_us)
+      .field("p90_us", record.p90_us)
+      .field("held_out", record.held_out)
+      .end_object();
 }
 
 }  // namespace
@@ -53,8 +88,11 @@ ObservationSet read_observations(const std::filesystem::path& path) {
   const JsonDocument document = JsonDocument::read(path);
   JsonObject object = document.root().object();
   (void)object.required("schema").one_of({"epsim.observations/1"});
-  for (const char* key : {"what", "definition", "source"}) (void)object.optional(key);
-  ObservationSet set{.file = path.string(), .folder = path.parent_path(), .records = {}};
+  for (const char* key : {"what", "definition"}) (void)object.optional(key);
+  ObservationSet set;
+  set.file = path.string();
+  set.folder = path.parent_path();
+  if (const auto source = object.optional("source")) set.source = source->string();
   for (const JsonValue& value : object.required("records").array()) {
     JsonObject entry = value.object();
     if (find_family(entry.required("kernel").string()) == nullptr)
@@ -66,6 +104,20 @@ ObservationSet read_observations(const std::filesystem::path& path) {
   }
   object.finish();
   return set;
+}
+
+std::string observations_text(const ObservationSet& set) {
+  JsonWriter writer;
+  writer.begin_object()
+      .field("schema", "epsim.observations/1")
+      .field("definition",
+             "latency_us: from the last rank's kernel start to the last rank's kernel end, median "
+             "over iterations; held_out: no fit may see it")
+      .field("source", set.source)
+      .key("records")
+      .begin_array();
+  for (const Observation& record : set.records) write_record(record, writer);
+  return writer.end_array().end_object().take();
 }
 
 }  // namespace epsim

@@ -13,6 +13,9 @@
 
 namespace epsim {
 
+// The seed of routings that observations name but do not list.
+inline constexpr std::uint64_t kObservationSeed = 1;
+
 struct Observation {
   std::string id;
   std::string kernel;  // family: "deepep-ll-1.2.1"
@@ -26,14 +29,19 @@ struct Observation {
   DispatchFormat dispatch_format = DispatchFormat::fp8;
   CombineFormat combine_format = CombineFormat::bf16;
   std::string routing;  // a routing name; file paths are relative to the observations
+  std::uint64_t seed = kObservationSeed;  // of the draw, where the routing is drawn
   FencePlacement fence = FencePlacement::P0;
   std::int64_t sms = 0;  // 0: the kernel does not take any
   double latency_us = 0;
+  double p10_us = 0;  // 0 where the file does not say
+  double p90_us = 0;
+  bool held_out = false;  // no fit may see it; the file says so before any fit
 };
 
 struct ObservationSet {
   std::string file;
   std::filesystem::path folder;
+  std::string source;  // how the records came to be; may be empty
   std::vector<Observation> records;
   std::size_t without_latency = 0;  // records that only state a bandwidth
   std::size_t unknown_kernels =
@@ -42,5 +50,7 @@ struct ObservationSet {
 
 // Throws InputError at the first key that is missing, unknown or out of range.
 [[nodiscard]] ObservationSet read_observations(const std::filesystem::path& path);
+
+[[nodiscard]] std::string observations_text(const ObservationSet& set);
 
 }  // namespace epsim

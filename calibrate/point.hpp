@@ -2,6 +2,7 @@
 // what a resumed run compares, and what a file prints.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,7 +18,10 @@ class Point {
   Point& with(std::string_view name, const char* value) {
     return with(name, std::string_view(value));
   }
-  Point& with(std::string_view name, std::int64_t value);
+  template <std::integral Integer>
+  Point& with(std::string_view name, Integer value) {
+    return with(name, std::string_view(std::to_string(value)));
+  }
 
   // Throw Bug when there is no such argument: a bench reads what its own sweep wrote.
   [[nodiscard]] const std::string& text(std::string_view name) const;

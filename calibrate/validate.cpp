@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -59,6 +60,15 @@ std::vector<ErrorGroup> group_errors(const std::vector<ValidationRecord>& record
     group.errors = summarize_errors(members);
   }
   return groups;
+}
+
+std::vector<ValidationRecord> held_out(const std::vector<ValidationRecord>& records) {
+  std::vector<ValidationRecord> others;
+  std::copy_if(records.begin(),
+               records.end(),
+               std::back_inserter(others),
+               [](const ValidationRecord& record) { return !record.fitted; });
+  return others;
 }
 
 void write_validation(const std::vector<ValidationRecord>& records, JsonWriter& writer) {
@@ -126,6 +136,8 @@ std::string validation_text(const std::vector<ValidationRecord>& records) {
   for (const ErrorGroup& group : group_errors(records))
     row(group.kernel + " " + group.operation, group.errors);
   row("all", summarize_errors(records));
+  for (const ErrorGroup& group : group_errors(held_out(records)))
+    row(group.kernel + " " + group.operation + ", held out", group.errors);
   return text;
 }
 
@@ -149,10 +161,10 @@ std::string validation_markdown(const std::vector<ValidationRecord>& records,
   for (const ErrorGroup& group : group_errors(records))
     row(group.kernel, group.operation, group.errors);
   row("all", "", summarize_errors(records));
-  std::vector<ValidationRecord> held_out;
-  for (const ValidationRecord& record : records)
-    if (!record.fitted) held_out.push_back(record);
-  if (!held_out.empty()) row("held out of every fit", "", summarize_errors(held_out));
+  const std::vector<ValidationRecord> others = held_out(records);
+  for (const ErrorGroup& group : group_errors(others))
+    row(group.kernel, group.operation + ", held out", group.errors);
+  if (!others.empty()) row("held out of every fit", "", summarize_errors(others));
   return text;
 }
 

@@ -45,6 +45,9 @@ struct ErrorGroup {
 // In the order in which the records first name them.
 [[nodiscard]] std::vector<ErrorGroup> group_errors(const std::vector<ValidationRecord>& records);
 
+// Those that no fit has seen.
+[[nodiscard]] std::vector<ValidationRecord> held_out(const std::vector<ValidationRecord>& records);
+
 void write_validation(const std::vector<ValidationRecord>& records, JsonWriter& writer);
 [[nodiscard]] std::string validation_text(const std::vector<ValidationRecord>& records);
 // Markdown with one row a group and one for all. `heading` says what was compared with what.

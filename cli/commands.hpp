@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/output.hpp"
 #include "sim/scenario.hpp"
 
 namespace CLI {
@@ -21,7 +22,6 @@ void add_show_command(CLI::App& app);
 void add_explain_command(CLI::App& app);
 void add_list_command(CLI::App& app);
 void add_topology_command(CLI::App& app);
-void add_calibrate_command(CLI::App& app);
 void add_validate_command(CLI::App& app);
 
 // A scenario file and what the command line changes of it.
@@ -34,12 +34,5 @@ void add_scenario_options(CLI::App& verb, ScenarioOptions& options);
 [[nodiscard]] Scenario load_scenario(const ScenarioOptions& options);
 // Dispatch and combine, as far as the scenario asks for them.
 [[nodiscard]] std::vector<MoeOperation> scenario_operations(const Scenario& scenario);
-
-void add_json_option(CLI::App& verb, std::string& target);
-
-// `target` is a file, which is replaced whole, or "-" for stdout. Throws std::system_error.
-void write_result(const std::string& target, std::string_view text);
-// To stdout, and seen to arrive there.
-void print_result(std::string_view text);
 
 }  // namespace epsim

@@ -8,7 +8,8 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/verbs.hpp"
 #include "sim/base/input_error.hpp"
 
 namespace {
@@ -38,14 +39,7 @@ int run(int argc, char** argv) {
       "deployed.");
   app.name("epsim");
   app.require_subcommand(1);
-  epsim::add_run_command(app);
-  epsim::add_show_command(app);
-  epsim::add_explain_command(app);
-  epsim::add_list_command(app);
-  epsim::add_topology_command(app);
-  epsim::add_calibrate_command(app);
-  epsim::add_validate_command(app);
-  app.footer("Example:\n  epsim run examples/deepseek_v3_decode_h200.json");
+  epsim::add_verbs(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -42,7 +42,7 @@ Workload workload_of(const Observation& observation,
   } catch (const std::invalid_argument& error) {
     fail(error.what());
   }
-  const Rng rng = Rng(kObservationSeed).stream("routing");
+  const Rng rng = Rng(observation.seed).stream("routing");
 
   Workload workload;
   workload.routing = std::make_shared<const Routing>(make_routing(spec, rng));

@@ -11,9 +11,6 @@
 
 namespace epsim {
 
-// The seed of routings that observations name but do not list.
-inline constexpr std::uint64_t kObservationSeed = 1;
-
 // Rank r of the observation runs on GPU r. Throws InputError, naming the observation, when it does
 // not fit its kernel or the topology.
 [[nodiscard]] Workload workload_of(const Observation& observation,

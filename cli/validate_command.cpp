@@ -7,6 +7,7 @@
 #include <tbb/parallel_for.h>
 #include <CLI/CLI.hpp>
 
+#include "calibrate/fence_deltas.hpp"
 #include "calibrate/observation.hpp"
 #include "calibrate/validate.hpp"
 #include "calibrate/validate_figure.hpp"
@@ -23,7 +24,7 @@ namespace epsim {
 namespace {
 
 struct ValidateOptions {
-  std::string observations;
+  std::vector<std::string> observations;
   std::string calibration;
   std::string kernel;
   std::string json;
@@ -90,35 +91,63 @@ ValidationRecord validate_record(const Observation& observation,
           .fitted = fitted};
 }
 
+struct Case {
+  const Observation* observation;
+  const ObservationSet* set;
+  const System* system;
+};
+
+// Records that can be predicted; `skipped` counts the others.
+std::vector<Case> cases_of(const std::vector<ObservationSet>& sets,
+                           const ValidateOptions& options,
+                           Systems& systems,
+                           std::size_t& skipped) {
+  std::vector<Case> cases;
+  for (const ObservationSet& set : sets) {
+    skipped += set.unknown_kernels;
+    for (const Observation& observation : set.records) {
+      if (!options.kernel.empty() && observation.kernel != options.kernel) continue;
+      if (const System* system = systems.find(observation); system != nullptr)
+        cases.push_back({&observation, &set, system});
+      else
+        ++skipped;
+    }
+  }
+  if (cases.empty())
+    throw InputError(options.observations.front(),
+                     "/records",
+                     "expected a record of a calibrated system and kernel");
+  return cases;
+}
+
+// "35 records of `a.json`, `b.json`"
+std::string heading(const std::vector<ValidationRecord>& records,
+                    const std::vector<ObservationSet>& sets) {
+  std::string files;
+  for (const ObservationSet& set : sets)
+    files += fmt::format(
+        "{}`{}`", files.empty() ? "" : ", ", std::filesystem::path(set.file).filename().string());
+  return fmt::format("Predicted against measured: {} records of {}.", records.size(), files);
+}
+
 void run_validate(const ValidateOptions& options) {
   const tbb::global_control jobs(tbb::global_control::max_allowed_parallelism,
                                  static_cast<std::size_t>(options.jobs));
-  const ObservationSet set = read_observations(options.observations);
+  std::vector<ObservationSet> sets;
+  for (const std::string& file : options.observations) sets.push_back(read_observations(file));
   Systems systems(options.calibration);
-  struct Case {
-    const Observation* observation;
-    const System* system;
-  };
-  std::vector<Case> cases;
-  std::size_t skipped = set.unknown_kernels;
-  for (const Observation& observation : set.records) {
-    if (!options.kernel.empty() && observation.kernel != options.kernel) continue;
-    const System* system = systems.find(observation);
-    if (system != nullptr)
-      cases.push_back({&observation, system});
-    else
-      ++skipped;
-  }
-  if (cases.empty())
-    throw InputError(set.file, "/records", "expected a record of a calibrated system and kernel");
+  std::size_t skipped = 0;
+  const std::vector<Case> cases = cases_of(sets, options, systems, skipped);
 
   Progress progress("validate", cases.size());
   std::vector<ValidationRecord> records(cases.size());
   tbb::parallel_for(std::size_t{0}, cases.size(), [&](std::size_t i) {
-    records[i] = validate_record(*cases[i].observation, set, *cases[i].system);
+    records[i] = validate_record(*cases[i].observation, *cases[i].set, *cases[i].system);
     progress.step();
   });
   progress.finish();
+  std::vector<Observation> observations;
+  for (const Case& c : cases) observations.push_back(*c.observation);
 
   if (!options.json.empty()) {
     JsonWriter writer;
@@ -126,15 +155,11 @@ void run_validate(const ValidateOptions& options) {
     write_result(options.json, writer.take());
   }
   if (!options.markdown.empty())
-    write_result(
-        options.markdown,
-        validation_markdown(records,
-                            fmt::format("Predicted against measured: {} records of `{}`.",
-                                        records.size(),
-                                        std::filesystem::path(set.file).filename().string())));
+    write_result(options.markdown, validation_markdown(records, heading(records, sets)));
   if (!options.svg.empty()) write_result(options.svg, validation_svg(records));
   if (options.json != "-" && options.markdown != "-") {
     fmt::print("{}", validation_text(records));
+    fmt::print("{}", fence_deltas_text(fence_deltas(observations, records)));
     if (skipped > 0)
       fmt::print("{} records of systems or kernels without a calibration were left out\n", skipped);
   }
@@ -145,7 +170,7 @@ void run_validate(const ValidateOptions& options) {
 void add_validate_command(CLI::App& app) {
   CLI::App* validate = app.add_subcommand("validate", "compare predictions with measurements");
   const auto options = std::make_shared<ValidateOptions>();
-  validate->add_option("--observations", options->observations, "epsim.observations/1 file")
+  validate->add_option("--observations", options->observations, "epsim.observations/1 files")
       ->required();
   validate->add_option("--calibration",
                        options->calibration,

@@ -39,6 +39,8 @@ class DeviceArray {
   void upload(std::span<const T> values, std::size_t first = 0) {
     cuda_check(cudaMemcpy(
         data_ + first, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice));
+    // From pageable memory the call may return while the last bytes are on their way.
+    cuda_check(cudaStreamSynchronize(cudaStreamLegacy));
   }
   [[nodiscard]] std::vector<T> download() const { return download(0, count_); }
   [[nodiscard]] std::vector<T> download(std::size_t first, std::size_t count) const {

@@ -201,4 +201,19 @@ std::string calibration_text(const Calibration& calibration) {
   return writer.take();
 }
 
+std::string readings_text(const Readings& readings) {
+  JsonWriter writer(4);
+  writer.begin_object().field("schema", "epsim.readings/1");
+  writer.field("system", readings.system).field("topology", readings.topology);
+  writer.key("hardware");
+  write_constants(readings.hardware, writer);
+  writer.key("families").begin_object();
+  for (const auto& [name, constants] : readings.families) {
+    writer.key(name);
+    write_constants(constants, writer);
+  }
+  writer.end_object().end_object();
+  return writer.take();
+}
+
 }  // namespace epsim

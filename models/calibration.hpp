@@ -77,5 +77,6 @@ struct Readings {
 // `name_or_path` as above, of epsim.readings/1.
 [[nodiscard]] Readings load_readings(std::string_view name_or_path);
 [[nodiscard]] std::string calibration_text(const Calibration& calibration);  // as a file
+[[nodiscard]] std::string readings_text(const Readings& readings);           // as a file
 
 }  // namespace epsim

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "sim/base/check.hpp"
 
@@ -14,7 +15,7 @@ constexpr std::uint32_t ceil_divide(std::uint32_t a, std::uint32_t b) {
   return (a + b - 1) / b;
 }
 
-constexpr std::array kLowLatency = {
+constexpr std::array kTagged = {
     // Dispatch, send phase.
     ConstantSpec{"dispatch_overhead", "us", 0, 20, "launch and prologue beyond an empty kernel"},
     ConstantSpec{"cast_row", "us", 0, 20, "read a token's row, scale and cast it"},
@@ -24,8 +25,6 @@ constexpr std::array kLowLatency = {
     ConstantSpec{"message_warp_rate", "GB/s", 0.5, 200, "rate at which one warp copies a message"},
     ConstantSpec{"message_sm_share", "1", 0.2, 1, "of an SM's aligned store rate"},
     ConstantSpec{"scan_trip", "us", 0, 10, "count warp: 256 expert ids read and compared"},
-    ConstantSpec{"clean_signals", "us", 0, 50, "first CTA: other parity zeroed, fixed part"},
-    ConstantSpec{"clean_release", "us", 0, 5, "first CTA: one release atomic by each lane"},
     ConstantSpec{"dispatch_link_share", "1", 0.2, 1, "of the link's payload rate, at one source"},
     // Dispatch, receive phase.
     ConstantSpec{"receive_setup", "us", 0, 20, "count word seen to the first row's copy"},
@@ -52,6 +51,19 @@ constexpr std::array kLowLatency = {
     ConstantSpec{"logfmt_block", "us", 0, 10, "encode or decode a 2 KB block in LogFMT-10"},
 };
 
+constexpr std::array kCleaning = {
+    ConstantSpec{"clean_signals", "us", 0, 50, "first CTA: other parity zeroed, fixed part"},
+    ConstantSpec{"clean_release", "us", 0, 5, "first CTA: one release atomic by each lane"}};
+
+const std::vector<ConstantSpec>& with_cleaning() {
+  static const std::vector<ConstantSpec> specs = [] {
+    std::vector<ConstantSpec> all(kTagged.begin(), kTagged.end());
+    all.insert(all.end(), kCleaning.begin(), kCleaning.end());
+    return all;
+  }();
+  return specs;
+}
+
 }  // namespace
 
 LowLatencyLaunch dispatch_launch(std::uint32_t experts, std::uint32_t sm_count) {
@@ -75,7 +87,11 @@ LowLatencyLaunch combine_launch(std::uint32_t experts,
 }
 
 std::span<const ConstantSpec> low_latency_constants() {
-  return kLowLatency;
+  return with_cleaning();
+}
+
+std::span<const ConstantSpec> tagged_low_latency_constants() {
+  return kTagged;
 }
 
 }  // namespace epsim

@@ -27,9 +27,15 @@ struct LowLatencyLaunch {
 // Implementation constants of the family: what a fit or a reading must give.
 [[nodiscard]] std::span<const ConstantSpec> low_latency_constants();
 
+// The same without what cleaning costs: epsim's own kernels tag their signals with a generation.
+[[nodiscard]] std::span<const ConstantSpec> tagged_low_latency_constants();
+
 [[nodiscard]] Plan plan_low_latency_dispatch(const Workload& workload,
                                              const ConstantSet& hardware,
                                              const ConstantSet& family);
+[[nodiscard]] Plan plan_tagged_low_latency_dispatch(const Workload& workload,
+                                                    const ConstantSet& hardware,
+                                                    const ConstantSet& family);
 [[nodiscard]] Plan plan_low_latency_combine(const Workload& workload,
                                             const ConstantSet& hardware,
                                             const ConstantSet& family);

@@ -9,6 +9,10 @@
 namespace epsim {
 namespace {
 
+// How a count word is told from what stood there before: the other parity's words are zeroed at
+// each call, or a word carries the generation of its call.
+enum class SignalWords : std::uint8_t { cleaned, generation_tagged };
+
 // Times of the protocol's steps for one workload.
 struct DispatchTimes {
   Duration start, finish, grid_sync, cta_barrier, release;
@@ -29,13 +33,15 @@ constexpr std::int64_t kScanTripIds = 8 * 32;  // eight ids by each lane
 
 DispatchTimes dispatch_times(const Workload& workload,
                              const ConstantSet& hardware,
-                             const ConstantSet& family) {
+                             const ConstantSet& family,
+                             SignalWords signals) {
   const Bytes message = dispatch_message(workload.hidden, workload.dispatch_format);
   std::int64_t most_tokens = 0;
   for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
     most_tokens = std::max<std::int64_t>(most_tokens, workload.routing->token_count(RankId{r}));
   const std::int64_t ids = most_tokens * workload.top_k();
   const std::int64_t scan_trips = (ids + kScanTripIds - 1) / kScanTripIds;
+  const bool cleans = signals == SignalWords::cleaned;
   const std::int64_t row_trips = (message.count + kReceiveTripBytes - 1) / kReceiveTripBytes;
   return {
       .start = hardware.duration("kernel_start") + family.duration("dispatch_overhead"),
@@ -47,8 +53,8 @@ DispatchTimes dispatch_times(const Workload& workload,
       .reserve = family.duration("slot_reserve"),
       .message = family.duration("message_start") + message / family.bandwidth("message_warp_rate"),
       .scan = scan_trips * family.duration("scan_trip"),
-      .clean = family.duration("clean_signals"),
-      .clean_release = family.duration("clean_release"),
+      .clean = cleans ? family.duration("clean_signals") : Duration{},
+      .clean_release = cleans ? family.duration("clean_release") : Duration{},
       .publish = hardware.duration("release_sys"),
       .receive_setup = family.duration("receive_setup"),
       .row = family.duration("receive_row") + (row_trips - 1) * family.duration("receive_trip")};
@@ -58,9 +64,13 @@ DispatchTimes dispatch_times(const Workload& workload,
 // `count_word` stands at the target, one for each (local expert, source).
 class DispatchWriter {
  public:
-  DispatchWriter(const Workload& workload, const ConstantSet& hardware, const ConstantSet& family)
+  DispatchWriter(const Workload& workload,
+                 const ConstantSet& hardware,
+                 const ConstantSet& family,
+                 SignalWords signals)
       : workload_(workload),
-        times_(dispatch_times(workload, hardware, family)),
+        signals_(signals),
+        times_(dispatch_times(workload, hardware, family, signals)),
         launch_(
             dispatch_launch(workload.expert_count(),
                             static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count))),
@@ -156,7 +166,7 @@ class DispatchWriter {
     for (std::uint32_t k = 0; k < senders; ++k) write_sender(rank, cta, k, cast, all);
 
     plan_.begin_agent(Role::count_warp);
-    if (cta == 0) write_cleaning(rank);
+    if (cta == 0 && signals_ == SignalWords::cleaned) write_cleaning(rank);
     plan_.work(Phase::cast, times_.scan);
     plan_.barrier(Phase::send, all, times_.cta_barrier);
 
@@ -210,7 +220,7 @@ class DispatchWriter {
     const std::uint32_t target = slot / workload_.experts_per_rank();
     plan_.begin_agent(Role::count_poster);
     plan_.barrier(Phase::send, all, times_.cta_barrier);
-    plan_.wait(Phase::wait, cleaned_[rank.index()], 1);
+    if (signals_ == SignalWords::cleaned) plan_.wait(Phase::wait, cleaned_[rank.index()], 1);
     plan_.wait(Phase::wait,
                FlagId{sent_[rank.index()].value + slot},
                workload_.traffic->tokens(rank, workload_.expert_at(slot)));
@@ -246,6 +256,7 @@ class DispatchWriter {
   }
 
   const Workload& workload_;
+  SignalWords signals_;
   DispatchTimes times_;
   LowLatencyLaunch launch_;
   Bytes message_;
@@ -258,7 +269,13 @@ class DispatchWriter {
 Plan plan_low_latency_dispatch(const Workload& workload,
                                const ConstantSet& hardware,
                                const ConstantSet& family) {
-  return DispatchWriter(workload, hardware, family).write();
+  return DispatchWriter(workload, hardware, family, SignalWords::cleaned).write();
+}
+
+Plan plan_tagged_low_latency_dispatch(const Workload& workload,
+                                      const ConstantSet& hardware,
+                                      const ConstantSet& family) {
+  return DispatchWriter(workload, hardware, family, SignalWords::generation_tagged).write();
 }
 
 }  // namespace epsim

@@ -80,4 +80,8 @@ struct ExpertInput {
 // stream-ordered.
 inline constexpr int kMostGenerations = 0x7fff;
 
+// Which half of a dispatch or combine a launch does. Two launches, send and then receive, do what
+// one launch of both does; the caller may put other work between them on the same stream.
+enum class LaunchHalf { both, send, receive };
+
 }  // namespace epsim::kernels

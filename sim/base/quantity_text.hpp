@@ -10,9 +10,9 @@
 namespace epsim {
 
 // Each throws std::invalid_argument with a sentence for the reader of the terminal.
-// Times: ps ns us ms s. Sizes: B kB MB GB (powers of 1000), KiB MiB GiB. Rates: B/s kB/s MB/s GB/s
-// TB/s Gbit/s. Which values make sense, such as none below zero, is for the reader of a file to
-// say.
+// Times: ps ns us ms s min. Sizes: B kB MB GB (powers of 1000), KiB MiB GiB. Rates: B/s kB/s MB/s
+// GB/s TB/s Gbit/s. Which values make sense, such as none below zero, is for the reader of a file
+// to say.
 [[nodiscard]] Duration parse_duration(std::string_view text);
 [[nodiscard]] Bytes parse_bytes(std::string_view text);
 [[nodiscard]] Bandwidth parse_bandwidth(std::string_view text);

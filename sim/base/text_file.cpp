@@ -1,7 +1,9 @@
 #include "sim/base/text_file.hpp"
 
 #include <unistd.h>
+#ifdef EPSIM_HAS_ZLIB
 #include <zlib.h>
+#endif
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +15,9 @@
 #include <fmt/format.h>
 
 #include "sim/base/input_error.hpp"
+#ifndef EPSIM_HAS_ZLIB
+#include "sim/base/plain_gzip.hpp"
+#endif
 
 namespace epsim {
 namespace {

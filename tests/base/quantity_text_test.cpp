@@ -63,7 +63,7 @@ TEST_CASE("quantity text: a bare number is an error that shows how to write it")
 
 TEST_CASE("quantity text: an unknown unit is an error that lists the known ones") {
   CHECK_THROWS_WITH_AS((void)parse_duration("3 h"),
-                       "\"3 h\": unknown unit \"h\"; known: ps, ns, us, ms, s",
+                       "\"3 h\": unknown unit \"h\"; known: ps, ns, us, ms, s, min",
                        std::invalid_argument);
   CHECK_THROWS_WITH_AS((void)parse_bytes("3 gb"),  // case matters
                        "\"3 gb\": unknown unit \"gb\"; known: B, kB, MB, GB, KiB, MiB, GiB",

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "kernels/gpu_set.hpp"
 #include "tests/kernels/gpu_tests.hpp"
@@ -21,6 +22,8 @@ bool epsim::enough_gpus(int count) {
 }
 
 int main(int argc, char** argv) {
+  // A kernel that spins for a peer must never wait for a module to load.
+  ::setenv("CUDA_MODULE_LOADING", "EAGER", 1);
   doctest::Context context(argc, argv);
   const int status = context.run();
   return status == 0 && skipped ? kSkipped : status;

@@ -21,6 +21,8 @@ const std::array kDoors = {
     Door{"Boost", R"(boost/)", R"(topologies/topology\.(hpp|cpp))"},
     Door{"Eigen", R"(Eigen/)", R"(calibrate/fit\w*\.cpp)"},
     Door{"CUPTI", R"(cupti\w*\.h)", R"(calibrate/cupti_session\.cpp)"},
+    Door{"cuBLASLt", R"(cublasLt\.h)", R"(kernels/overlap/gemm\.cpp)"},
+    Door{"CUDA", R"(cuda)", R"((kernels|calibrate|tests/kernels)/.*)"},
     Door{"nlohmann_json", R"(nlohmann/)", R"(sim/base/json\.(hpp|cpp))"},
     Door{"zlib", R"(zlib\.h)", R"(sim/base/text_file\.cpp)"},
     Door{"CLI11", R"(CLI/)", R"(cli/.*)"},

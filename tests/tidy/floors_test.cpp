@@ -20,7 +20,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"models", {"sim/base", "topologies", "traces"}},
     {"sim", {"sim/base", "topologies", "traces", "models"}},
     {"kernels", {}},
-    {"calibrate", {"sim/base", "models", "kernels"}},
+    {"calibrate", {"sim/base", "traces", "models", "kernels"}},
     {"notebooks_export", {"sim/base", "sim"}},
 };
 
@@ -93,11 +93,17 @@ TEST_CASE("tidy: every folder with code stands on a floor that the table names")
 TEST_CASE("tidy: the build links no floor to one that stands above it") {
   const std::regex link{R"(\bepsim::(\w+))"};
   const std::set<std::string> floorless = {"warnings"};
+  // Targets that are a part of their folder, so that a machine may build that part alone.
+  const std::map<std::string, std::string> folders = {{"base", "sim/base"},
+                                                      {"measurement", "calibrate"},
+                                                      {"lab", "calibrate"},
+                                                      {"kernel_references", "kernels"}};
   for (const SourceFile& file : source_tree()) {
     const auto row = kMayInclude.find(floor_of(file.path));
     if (file.name() != "CMakeLists.txt" || row == kMayInclude.end()) continue;
     for (std::sregex_iterator at(file.text.begin(), file.text.end(), link), end; at != end; ++at) {
-      const std::string target = (*at)[1].str() == "base" ? "sim/base" : (*at)[1].str();
+      const auto part = folders.find((*at)[1].str());
+      const std::string target = part == folders.end() ? (*at)[1].str() : part->second;
       CAPTURE(file.path);
       CAPTURE(target);
       CHECK((floorless.contains(target) || target == row->first || row->second.contains(target)));

@@ -14,6 +14,7 @@
 #include "cli/commands.hpp"
 #include "cli/observation_workload.hpp"
 #include "cli/progress.hpp"
+#include "cli/verbs.hpp"
 #include "models/calibration.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/text_file.hpp"
@@ -53,7 +54,7 @@ std::vector<FitCase> cases_of(const ObservationSet& set,
     if (observation.kernel == options.kernel && observation.system == options.system)
       cases.push_back({&observation,
                        workload_of(observation, set, kind, topology),
-                       observation.routing == kFittedRouting});
+                       observation.routing == kFittedRouting && !observation.held_out});
   if (std::none_of(cases.begin(), cases.end(), [](const FitCase& c) { return c.fitted; }))
     throw InputError(set.file,
                      "/records",
@@ -242,12 +243,9 @@ void run_fit(const FitOptions& options) {
 
 }  // namespace
 
-void add_calibrate_command(CLI::App& app) {
-  CLI::App* calibrate = app.add_subcommand("calibrate", "measured constants of a system");
-  calibrate->require_subcommand(1);
-  calibrate->footer("Example:\n  epsim calibrate fit --help");
+void add_fit_verb(CLI::App& calibrate) {
   CLI::App* fit =
-      calibrate->add_subcommand("fit", "fit a kernel family's constants on observations");
+      calibrate.add_subcommand("fit", "fit a kernel family's constants on observations");
   const auto options = std::make_shared<FitOptions>();
   fit->add_option("--observations", options->observations, "epsim.observations/1 file")->required();
   fit->add_option("--system", options->system, "system to calibrate, such as hgx-h200")->required();

@@ -1,0 +1,26 @@
+#include "cli/verbs.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.hpp"
+
+namespace epsim {
+
+void add_verbs(CLI::App& app) {
+  add_run_command(app);
+  add_show_command(app);
+  add_explain_command(app);
+  add_list_command(app);
+  add_topology_command(app);
+  CLI::App* calibrate = app.add_subcommand("calibrate", "measure kernels, fit constants to them");
+  calibrate->require_subcommand(1);
+  add_measure_verbs(*calibrate);
+  add_samples_verb(*calibrate);
+  add_derive_verbs(*calibrate);
+  add_fit_verb(*calibrate);
+  calibrate->footer("Example:\n  epsim calibrate fit --help");
+  add_validate_command(app);
+  app.footer("Example:\n  epsim run examples/deepseek_v3_decode_h200.json");
+}
+
+}  // namespace epsim

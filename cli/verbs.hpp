@@ -1,0 +1,19 @@
+// Verbs: what this build of epsim can do. verbs.cpp has them all; verbs_measure_only.cpp has what a
+// machine with GPUs and no library of ours can build.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace epsim {
+
+void add_verbs(CLI::App& app);
+
+// Verbs of `epsim calibrate`.
+void add_derive_verbs(CLI::App& calibrate);   // derive, observe
+void add_fit_verb(CLI::App& calibrate);       // fit
+void add_samples_verb(CLI::App& calibrate);   // show: what a measurement file holds
+void add_measure_verbs(CLI::App& calibrate);  // list, run: on GPUs
+
+}  // namespace epsim
