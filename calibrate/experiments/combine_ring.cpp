@@ -140,9 +140,9 @@ PointResult measure(State& state, const Point& point) {
     work.loader_cycles = state.loader_cycles.data() + call * group_count(work);
     launch_ring_reduce(work, fence, state.lab.gpus().stream(0));
   });
+  const auto launches = launches_of(records, kKernel, 1, kCalls);
   std::vector<double> latencies;
-  for (const GpuRecord& record : launches_of(records, kKernel, 1, kCalls).front())
-    latencies.push_back(duration_ns(record));
+  for (const GpuRecord& record : launches.front()) latencies.push_back(duration_ns(record));
 
   PointResult result;
   result.bytes_moved = bytes_moved(work);

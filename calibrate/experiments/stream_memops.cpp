@@ -58,7 +58,7 @@ MemopBatch batch_of(State& state, const Point& point) {
   MemopBatch batch;
   for (std::size_t i = 0; i < static_cast<std::size_t>(point.integer("count")); ++i) {
     if (point.text("op") == "write")
-      batch.write(state.word(is_peer, i), kWritten, point.text("flag") != "no_barrier");
+      batch.write(state.word(is_peer, i), kWritten);
     else
       batch.wait(state.word(is_peer, i), kWritten, point.text("flag") == "flush");
   }
@@ -177,12 +177,12 @@ std::vector<Point> points(int gpus) {
   for (const char* where : {"local", "peer"}) {
     if (std::string_view(where) == "peer" && gpus < 2) continue;
     for (const char* op : {"write", "wait"}) {
-      const char* const other_flag = std::string_view(op) == "write" ? "no_barrier" : "flush";
       for (const char* mode : {"stream", "graph"})
         for (const std::int64_t count : {1, 2, 4, 8, 16})
           all.push_back(point_of(op, where, count, "default", mode));
-      for (const std::int64_t count : {1, 4, 16})
-        all.push_back(point_of(op, where, count, other_flag));
+      if (std::string_view(op) == "wait")
+        for (const std::int64_t count : {1, 4, 16})
+          all.push_back(point_of(op, where, count, "flush"));
       all.push_back(point_of(op, where, 1, "default", "stream", 4));
     }
     for (const char* flag : {"default", "flush"}) all.push_back(point_of("wake", where, 1, flag));

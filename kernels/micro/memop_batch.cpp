@@ -27,13 +27,12 @@ CUdeviceptr address_of(const int* word) {
 
 }  // namespace
 
-MemopBatch& MemopBatch::write(int* word, int value, bool barrier) {
+MemopBatch& MemopBatch::write(int* word, int value) {
   CUstreamBatchMemOpParams operation{};
   operation.writeValue.operation = CU_STREAM_MEM_OP_WRITE_VALUE_32;
   operation.writeValue.address = address_of(word);
   operation.writeValue.value = static_cast<cuuint32_t>(value);
-  operation.writeValue.flags =
-      barrier ? CU_STREAM_WRITE_VALUE_DEFAULT : CU_STREAM_WRITE_VALUE_NO_MEMORY_BARRIER;
+  operation.writeValue.flags = CU_STREAM_WRITE_VALUE_DEFAULT;
   operations_.push_back(operation);
   return *this;
 }

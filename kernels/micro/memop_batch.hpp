@@ -11,8 +11,9 @@ namespace epsim::kernels {
 
 class MemopBatch {
  public:
-  // `barrier`: what the stream wrote before is visible to the system first (the driver's default).
-  MemopBatch& write(int* word, int value, bool barrier = true);
+  // What the stream wrote before is visible to the system first: the form of this call that drivers
+  // have today takes no flag to leave that out.
+  MemopBatch& write(int* word, int value);
   // Until *word >= at_least, counted modulo 2^32. `flush`: then also flushes inbound remote writes,
   // which a GPU can only do where can_flush_remote_writes() says so.
   MemopBatch& wait(const int* word, int at_least, bool flush = false);

@@ -47,7 +47,7 @@ TEST_CASE("MemopBatch: a batch writes each of its words and no other") {
   DeviceArray<int> words(0, 8);
   words.fill(0xff);
   MemopBatch batch;
-  batch.write(words.data() + 1, 7).write(words.data() + 4, 9, false);
+  batch.write(words.data() + 1, 7).write(words.data() + 4, 9);
   CHECK(batch.size() == 2);
   batch.enqueue(gpus.stream(0));
   gpus.synchronize();
