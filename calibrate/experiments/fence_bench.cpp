@@ -16,7 +16,7 @@
 namespace epsim {
 namespace {
 
-constexpr int kMostWarps = 32;  // of a CTA
+constexpr int kMostWarps = kFencingCtaWarps;
 constexpr std::size_t kWarpVectors = std::size_t{kernels::kMostFenceStores} * 32;
 constexpr std::size_t kCalls = kWarmups + kSamples;
 constexpr int kChain = 16;  // further fences, behind the first
@@ -32,7 +32,18 @@ constexpr int kInboundPasses = 60;
 constexpr std::size_t kInboundVectors = std::size_t{8} << 20;
 constexpr auto kInboundLead = std::chrono::microseconds(300);  // until they flow
 
+constexpr int kLoadWarps = 2;
+
 }  // namespace
+
+void set_extent(FenceRun& run, std::string_view extent, int sm_count) {
+  check(extent == "warp" || extent == "cta" || extent == "load_warps" || extent == "all_sms",
+        "the extent is the sweep's");
+  const bool everywhere = extent == "load_warps" || extent == "all_sms";
+  run.ctas = everywhere ? sm_count : 1;
+  run.warps = extent == "warp" ? 1 : extent == "load_warps" ? kLoadWarps : kFencingCtaWarps;
+  run.fencing_warps = run.warps;
+}
 
 FenceBench::FenceBench(Lab& lab)
     : lab_(lab),

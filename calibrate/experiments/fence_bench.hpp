@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "calibrate/lab.hpp"
@@ -25,6 +26,12 @@ struct FenceRun {
   bool bulk_loads = false;      // needs sm_90
   bool inbound_stores = false;  // from GPU 1 to GPU 0; needs two GPUs
 };
+
+inline constexpr int kFencingCtaWarps = 32;
+
+// Who fences: `warp` is one warp of the GPU, `cta` a full CTA, `all_sms` a full CTA on every SM,
+// and `load_warps` two warps on every SM, as many as load rows in a combine.
+void set_extent(FenceRun& run, std::string_view extent, int sm_count);
 
 class FenceBench {
  public:

@@ -14,8 +14,6 @@ namespace {
 
 using kernels::FenceKind;
 
-constexpr int kCtaWarps = 32;
-
 FenceKind kind_of(const std::string& fence) {
   if (fence == "acq_rel_cta") return FenceKind::acq_rel_cta;
   if (fence == "acq_rel_gpu") return FenceKind::acq_rel_gpu;
@@ -28,13 +26,11 @@ FenceKind kind_of(const std::string& fence) {
 FenceRun run_of(const Point& point, Lab& lab) {
   FenceRun run;
   run.kind = kind_of(point.text("fence"));
-  const std::string& extent = point.text("extent");
-  run.ctas = extent == "all_sms" ? lab.gpus().sm_count() : 1;
+  set_extent(run, point.text("extent"), lab.gpus().sm_count());
   run.stores = static_cast<int>(point.integer("stores"));
   run.neighbours_store = point.text("stored_by") == "neighbours";
   run.to_peer = point.text("target") == "peer";
-  if (extent != "warp") run.fencing_warps = kCtaWarps;
-  if (extent != "warp" || run.neighbours_store) run.warps = kCtaWarps;
+  if (run.neighbours_store) run.warps = kFencingCtaWarps;
   return run;
 }
 
@@ -62,7 +58,7 @@ std::vector<Point> points(int gpus) {
       "acq_rel_cta", "acq_rel_gpu", "acq_rel_sys", "sc_gpu", "sc_sys"};
   std::vector<Point> all;
   for (const char* fence : kFences)
-    for (const char* extent : {"warp", "cta", "all_sms"})
+    for (const char* extent : {"warp", "cta", "load_warps", "all_sms"})
       all.push_back(point_of(fence, extent, kIdle));
   for (const char* target : {"local", "peer"}) {
     if (gpus < 2 && target[0] == 'p') continue;

@@ -108,8 +108,14 @@ void add_variants(Sweep& sweep, int ranks) {
     sweep.add({.op = "combine", .ranks = ranks, .tokens = tokens, .format = "bf16"});
   for (const CombineFenceName& fence : combine_fence_names())
     for (const int tokens : {16, 128, 256, 512, 1024})
-      sweep.add(
-          {.op = "combine", .ranks = ranks, .tokens = tokens, .fence = std::string(fence.text)});
+      // Fused, and split: the receive half alone shows what a fence costs, without the links'
+      // noise.
+      for (const char* launch : {"fused", "split"})
+        sweep.add({.op = "combine",
+                   .ranks = ranks,
+                   .tokens = tokens,
+                   .fence = std::string(fence.text),
+                   .launch = launch});
   // The routings of the published fence table, with no fence and with the two known fixes.
   for (const char* routing : {"local-rand", "local-same", "remote-rand", "random-same"})
     for (const char* fence : {"P0", "P3", "P4"})

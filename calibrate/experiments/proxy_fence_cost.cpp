@@ -13,7 +13,6 @@ namespace {
 
 using kernels::FenceKind;
 
-constexpr int kCtaWarps = 32;
 constexpr int kStores = 8;  // of a lane before each fence, where the state is "own_stores"
 
 FenceRun run_of(const Point& point, Lab& lab) {
@@ -23,9 +22,7 @@ FenceRun run_of(const Point& point, Lab& lab) {
   run.kind = space == "all"      ? FenceKind::proxy_async
              : space == "global" ? FenceKind::proxy_async_global
                                  : FenceKind::proxy_async_shared;
-  const std::string& extent = point.text("extent");
-  run.ctas = extent == "all_sms" ? lab.gpus().sm_count() : 1;
-  if (extent != "warp") run.warps = run.fencing_warps = kCtaWarps;
+  set_extent(run, point.text("extent"), lab.gpus().sm_count());
   const std::string& state = point.text("state");
   if (state == "own_stores" || state == "own_peer_stores") run.stores = kStores;
   run.to_peer = state == "own_peer_stores";
@@ -42,7 +39,7 @@ std::vector<Point> points(int gpus) {
   std::vector<Point> all;
   for (const char* state : states)
     for (const char* space : {"all", "global", "shared"})
-      for (const char* extent : {"warp", "cta", "all_sms"})
+      for (const char* extent : {"warp", "cta", "load_warps", "all_sms"})
         all.push_back(Point{}.with("space", space).with("state", state).with("extent", extent));
   return all;
 }

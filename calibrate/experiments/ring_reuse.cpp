@@ -24,7 +24,8 @@ using kernels::RingReuse;
 using kernels::StampCheck;
 
 constexpr int kRowBytes = 14336;  // a row of 7168 channels
-constexpr int kMostLoads = 16;    // three stages and 13 reuses
+constexpr int kUsualDepth = 3;    // stages, as the combine kernel has
+constexpr int kMostLoads = kUsualDepth + 13;
 constexpr std::size_t kLaunches = 20;
 constexpr int kRowsPerLaunch = 250'000;  // 5 million checks a point
 constexpr int kDelayNs = 500;            // about the time of a bulk load
@@ -161,7 +162,7 @@ std::vector<Point> points(int) {
   constexpr int kDecodeWarps = kRowBytes / 1024;
   std::vector<Point> all;
   for (const std::string_view fence : {"P0", "P4"})
-    for (const int reuses : {0, 1, 2, 3, 5, 8, 13})
+    for (int reuses = 0; reuses <= kMostLoads - kUsualDepth; ++reuses)
       for (const char* check : {"before_release", "after_release"}) {
         all.push_back(point_of({.fence = fence, .reuses = reuses, .check = check}));
         // Half of the warps sleep: the others wait a long time for the next rows.

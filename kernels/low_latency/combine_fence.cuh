@@ -28,6 +28,18 @@ enum class CombineFence {
 };
 inline constexpr std::size_t kCombineFences = 11;
 
+// Whether the reads of a stage are ordered before the bulk load that overwrites it (E2).
+constexpr bool closes_ring_edge(CombineFence fence) {
+  return fence == CombineFence::per_load || fence == CombineFence::per_load_shared ||
+         fence == CombineFence::stage_release || fence == CombineFence::generic_copy ||
+         fence == CombineFence::once_and_stage_release;
+}
+// Whether the acquired flags are ordered before the bulk loads of the rows as well (E1 and E2).
+constexpr bool closes_both_edges(CombineFence fence) {
+  return fence == CombineFence::per_load || fence == CombineFence::generic_copy ||
+         fence == CombineFence::once_and_stage_release;
+}
+
 // Something for each placement, by index: what kernel_of(fence) returns, where `fence` is a
 // constant whose type's `value` may be a template argument.
 template <typename KernelOf>
