@@ -19,7 +19,17 @@ struct Match {
   Quantiles samples;
 };
 
-// Whether every "name=value" of `where` is an argument of the point.
+// Whether `value` is one of the words between the bars of `words`.
+bool is_one_of(std::string_view value, std::string_view words) {
+  for (;;) {
+    const std::size_t end = std::min(words.find('|'), words.size());
+    if (words.substr(0, end) == value) return true;
+    if (end == words.size()) return false;
+    words.remove_prefix(end + 1);
+  }
+}
+
+// Whether every "name=value" or "name=value|value" of `where` is an argument of the point.
 bool matches(const Point& point, std::string_view where) {
   while (!where.empty()) {
     const std::size_t end = std::min(where.find(' '), where.size());
@@ -27,7 +37,7 @@ bool matches(const Point& point, std::string_view where) {
     const std::size_t equals = pair.find('=');
     check(equals != std::string_view::npos, "a derivation matches name=value");
     const std::string_view name = pair.substr(0, equals);
-    if (!point.has(name) || point.text(name) != pair.substr(equals + 1)) return false;
+    if (!point.has(name) || !is_one_of(point.text(name), pair.substr(equals + 1))) return false;
     where.remove_prefix(std::min(end + 1, where.size()));
   }
   return true;

@@ -25,7 +25,7 @@ struct Derivation {
   Reading reading;
   std::string_view experiment;  // "M4"
   std::string_view series;      // "one_way_ns"
-  std::string_view where;       // arguments that must match: "variant=release_acquire pollers=0"
+  std::string_view where;       // arguments that must match: "variant=release_acquire pollers=0|31"
   std::string_view over;        // intercept, slope, rate: the argument of the line
   double scale;                 // from the series' unit to the constant's
 };
@@ -33,8 +33,8 @@ struct Derivation {
 [[nodiscard]] std::span<const Derivation> derivations();
 
 // The constant that a row reads off the files: the median over the matching points' medians, and as
-// interval the lowest p10 to the highest p90; for a line, the lines through those. Throws InputError
-// that names row and files when no point matches, or fewer than two for a line.
+// interval the lowest p10 to the highest p90; for a line, the lines through those. Throws
+// InputError that names row and files when no point matches, or fewer than two for a line.
 [[nodiscard]] Constant derive(const Derivation& row,
                               const std::string& unit,
                               const std::vector<Measurement>& files);

@@ -26,7 +26,11 @@ auto shape_of(const Observation& o) {
                   o.combine_format,
                   o.routing,
                   o.seed,
-                  o.sms);
+                  o.part,
+                  o.sms,
+                  o.exchange.mode,
+                  o.exchange.copy,
+                  o.exchange.capacity);
 }
 
 }  // namespace

@@ -13,6 +13,15 @@ namespace {
 constexpr std::array kProvenance = {
     "gpu", "gpus_per_node", "iterations", "bandwidth_gb_per_s", "source", "note"};
 
+// Of families that take them; others may not have the keys.
+void read_exchange(JsonObject& object, ExchangeOptions& exchange) {
+  exchange.mode = static_cast<ExchangeMode>(
+      object.required("mode").one_of({kExchangeModeNames.begin(), kExchangeModeNames.end()}));
+  exchange.copy = static_cast<ExchangeCopy>(
+      object.required("copy").one_of({kExchangeCopyNames.begin(), kExchangeCopyNames.end()}));
+  exchange.capacity = read_exchange_capacity(object.required("capacity"));
+}
+
 std::optional<Observation> read_record(const JsonValue& value) {
   JsonObject object = value.object();
   Observation record;
@@ -36,12 +45,16 @@ std::optional<Observation> read_record(const JsonValue& value) {
   record.fence = read_fence_placement(object.required("fence"));
   const JsonValue sms = object.required("sms");
   if (!sms.is_null()) record.sms = sms.integer_in(1, 1024);
+  if (find_family(record.kernel)->takes_exchange) read_exchange(object, record.exchange);
   const JsonValue latency = object.required("latency_us");
   const bool has_latency = !latency.is_null();
   if (has_latency) record.latency_us = latency.number_in(1e-3, 1e9);
   if (const auto seed = object.optional("seed"))
     record.seed =
         static_cast<std::uint64_t>(seed->integer_in(0, std::numeric_limits<std::int64_t>::max()));
+  if (const auto part = object.optional("part"))
+    record.part =
+        static_cast<SplitPart>(part->one_of({kSplitPartNames.begin(), kSplitPartNames.end()}));
   if (const auto held_out = object.optional("held_out")) record.held_out = held_out->boolean();
   const auto spread = [&](const char* key, double& into) {
     const auto given = object.optional(key);
@@ -75,6 +88,13 @@ void write_record(const Observation& record, JsonWriter& writer) {
       .field("fence", name(kFencePlacementNames, record.fence));
   writer.key("sms");
   record.sms > 0 ? writer.value(record.sms) : writer.null();
+  if (find_family(record.kernel)->takes_exchange) {
+    writer.field("mode", name(kExchangeModeNames, record.exchange.mode))
+        .field("copy", name(kExchangeCopyNames, record.exchange.copy))
+        .key("capacity");
+    record.exchange.capacity > 0 ? writer.value(record.exchange.capacity) : writer.value("worst");
+  }
+  if (record.part != SplitPart::whole) writer.field("part", name(kSplitPartNames, record.part));
   writer.field("latency_us", record.latency_us)
       .field("p10_us", record.p10_us)
       .field("p90_us", record.p90_us)

@@ -31,7 +31,9 @@ struct Observation {
   std::string routing;  // a routing name; file paths are relative to the observations
   std::uint64_t seed = kObservationSeed;  // of the draw, where the routing is drawn
   FencePlacement fence = FencePlacement::P0;
-  std::int64_t sms = 0;  // 0: the kernel does not take any
+  std::int64_t sms = 0;               // 0: the kernel does not take any
+  ExchangeOptions exchange;           // of families that take them
+  SplitPart part = SplitPart::whole;  // send, receive: that half of a split launch
   double latency_us = 0;
   double p10_us = 0;  // 0 where the file does not say
   double p90_us = 0;

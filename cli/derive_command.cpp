@@ -27,9 +27,9 @@ std::vector<Measurement> read_all(const Options& options) {
 }
 
 void run_derive(const Options& options) {
-  const Derived derived = derive_readings(
-      load_readings(options.readings.empty() ? options.system : options.readings),
-      read_all(options));
+  const Derived derived =
+      derive_readings(load_readings(options.readings.empty() ? options.system : options.readings),
+                      read_all(options));
   replace_text_file(options.out, readings_text(derived.readings));
   std::string text;
   for (const std::string& line : derived.changed) text += line + "\n";
@@ -41,7 +41,7 @@ void run_derive(const Options& options) {
 }
 
 void run_observe(const Options& options) {
-  const ObservationSet set = observe_low_latency(read_all(options), options.system);
+  const ObservationSet set = observe_kernels(read_all(options), options.system);
   replace_text_file(options.out, observations_text(set));
   print_result(fmt::format("{} observations, wrote {}\n", set.records.size(), options.out));
 }
@@ -51,8 +51,7 @@ CLI::App* add_verb(CLI::App& calibrate,
                    const std::string& what,
                    Options& options) {
   CLI::App* verb = calibrate.add_subcommand(name, what);
-  verb->add_option("--measurements", options.measurements, "epsim.measurement/1 files")
-      ->required();
+  verb->add_option("--measurements", options.measurements, "epsim.measurement/1 files")->required();
   verb->add_option("--system", options.system, "system that was measured, such as hgx-h200")
       ->required();
   verb->add_option("--out", options.out, "file to write")->required();

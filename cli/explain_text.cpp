@@ -25,6 +25,11 @@ constexpr std::array<std::string_view, kRoleNames.size()> kRoleTexts = {
     "reduce rows out of the ring and store each finished token",
     "feed one rank's ring of one channel, chunk by chunk",
     "empty one rank's ring of one channel and give its room back",
+    "compute a tile of a GEMM each, as a CTA's slot comes to it",
+    "push a slice of every rank's part; the last of an exchange waits for the peers",
+    "meets the peers in stream memory operations and copies their counts",
+    "sort rows by their rank, pack, store and unpack them",
+    "launches for all ranks and waits for their counts and rows",
 };
 
 std::string counts_text(const RoleSummary& role) {

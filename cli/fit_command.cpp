@@ -77,12 +77,13 @@ std::vector<double> predict_all(const std::vector<const FitCase*>& cases,
   return latencies;
 }
 
-// Every constant of the family may move, as far from its reading as the reading's interval says.
+// Every constant of the family may move, as far from its reading as the reading's interval says,
+// except where a measurement of its own gives it.
 std::vector<FreeConstant> free_constants(const ConstantSet& readings, const FamilyKind& kind) {
   std::vector<FreeConstant> free;
   for (const ConstantSpec& spec : kind.constants()) {
     const Constant& reading = readings.at(spec.name);
-    if (reading.low <= 0 || reading.high <= reading.low) continue;
+    if (spec.is_measured || reading.low <= 0 || reading.high <= reading.low) continue;
     free.push_back({.name = reading.name,
                     .prior = reading.value,
                     .log_sigma = std::log(reading.high / reading.low) / kTenToNinety,

@@ -30,6 +30,9 @@ Workload workload_of(const Observation& observation,
     fail(fmt::format("more experts than {} places on {} SMs", kind.name, sm_count));
   if (kind.takes_sms && (observation.sms < 2 || observation.sms % 2 != 0))
     fail(fmt::format("{} needs an even number of sms", kind.name));
+  const bool is_persistent = observation.exchange.copy == ExchangeCopy::persistent;
+  if (kind.takes_exchange && is_persistent != (observation.sms > 0))
+    fail("the persistent copy kernel needs sms, and the byte kernel has none");
 
   RoutingSpec spec;
   spec.where = fmt::format("{}: {}", set.file, observation.id);
@@ -55,6 +58,8 @@ Workload workload_of(const Observation& observation,
   workload.combine_format = observation.combine_format;
   workload.fence = observation.fence;
   workload.sms = observation.sms;
+  workload.exchange = observation.exchange;
+  workload.split = {.split = observation.part != SplitPart::whole, .part = observation.part};
   workload.rank_start.assign(observation.ranks, Duration{});
   return workload;
 }

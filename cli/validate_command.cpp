@@ -13,6 +13,7 @@
 #include "calibrate/validate_figure.hpp"
 #include "cli/commands.hpp"
 #include "cli/observation_workload.hpp"
+#include "cli/overlap_validation.hpp"
 #include "cli/progress.hpp"
 #include "models/calibration.hpp"
 #include "sim/base/input_error.hpp"
@@ -25,6 +26,7 @@ namespace {
 
 struct ValidateOptions {
   std::vector<std::string> observations;
+  std::string overlap;
   std::string calibration;
   std::string kernel;
   std::string json;
@@ -170,8 +172,10 @@ void run_validate(const ValidateOptions& options) {
 void add_validate_command(CLI::App& app) {
   CLI::App* validate = app.add_subcommand("validate", "compare predictions with measurements");
   const auto options = std::make_shared<ValidateOptions>();
-  validate->add_option("--observations", options->observations, "epsim.observations/1 files")
-      ->required();
+  validate->add_option("--observations", options->observations, "epsim.observations/1 files");
+  validate->add_option("--overlap",
+                       options->overlap,
+                       "instead: epsim.measurement/1 whose two-batch steps (M20) to predict");
   validate->add_option("--calibration",
                        options->calibration,
                        "calibration name or file; default: the one of each record's system");
@@ -184,7 +188,17 @@ void add_validate_command(CLI::App& app) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   validate->footer("Example:\n  epsim validate --observations deepep_h200.json");
-  validate->callback([options] { run_validate(*options); });
+  validate->callback([options] {
+    if (options->observations.empty() == options->overlap.empty())
+      throw CLI::ValidationError("validate", "takes either --observations or --overlap");
+    if (options->overlap.empty())
+      run_validate(*options);
+    else
+      validate_overlap(options->overlap,
+                       options->calibration.empty() ? "hgx-h200" : options->calibration,
+                       options->json,
+                       options->jobs);
+  });
 }
 
 }  // namespace epsim

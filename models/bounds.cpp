@@ -109,6 +109,7 @@ class BoundsWriter {
 
   [[nodiscard]] Duration own_time(const Operation& operation) const {
     if (operation.kind == OpKind::load) return {};  // in the background
+    if (operation.kind == OpKind::wait && operation.detail == kWakes) return {};
     if (operation.kind != OpKind::put) return Duration{operation.time};
     // Each piece takes its share of the time in whole picoseconds, rounded down.
     return Duration{

@@ -20,6 +20,7 @@ struct ConstantSpec {
   double low;             // least and greatest value that makes physical sense
   double high;
   std::string_view meaning;
+  bool is_measured = false;  // of a family: a measurement of its own gives it, so no fit moves it
 };
 
 struct Constant {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "models/graph_exchange.hpp"
 #include "models/intranode.hpp"
 #include "models/low_latency.hpp"
 
@@ -39,6 +40,17 @@ constexpr std::array kFamilies = {
                .constants = &intranode_constants,
                .dispatch = &plan_intranode_dispatch,
                .combine = &plan_intranode_combine},
+    FamilyKind{.name = "epsim-graph",
+               .description = "epsim's graph-capturable exchange: stream memory operations, no CPU",
+               .takes_sms = false,
+               .takes_fences = false,
+               .takes_split = false,
+               .takes_exchange = true,
+               .top_k_max = 64,
+               .experts_per_sm_max = 1024,
+               .constants = &graph_exchange_constants,
+               .dispatch = &plan_graph_dispatch,
+               .combine = &plan_graph_combine},
 };
 
 }  // namespace

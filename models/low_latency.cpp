@@ -18,7 +18,8 @@ constexpr std::uint32_t ceil_divide(std::uint32_t a, std::uint32_t b) {
 constexpr std::array kTagged = {
     // Dispatch, send phase.
     ConstantSpec{"dispatch_overhead", "us", 0, 20, "launch and prologue beyond an empty kernel"},
-    ConstantSpec{"cast_row", "us", 0, 20, "read a token's row, scale and cast it"},
+    ConstantSpec{"cast_row", "us", 0, 20, "read a token's row, scale and cast it, fixed part"},
+    ConstantSpec{"cast_kilochannel", "us", 0, 5, "the same, for 1024 channels of the row"},
     ConstantSpec{
         "slot_reserve", "us", 0, 10, "expert id to a slot at the target (atomic, address)"},
     ConstantSpec{"message_start", "us", 0, 10, "a warp's copy loop before its first byte leaves"},
@@ -43,11 +44,10 @@ constexpr std::array kTagged = {
     ConstantSpec{"combine_publish", "us", 0, 20, "all rows of an expert sent to its flag released"},
     // Combine, receive phase.
     ConstantSpec{"reduce_setup", "us", 0, 20, "grid sync to the first row's load"},
-    ConstantSpec{"row_load", "us", 0, 10, "latency of a bulk row load"},
-    ConstantSpec{"row_load_rate", "GB/s", 1, 500, "rate of one bulk row load"},
     ConstantSpec{"row_decode", "us", 0, 10, "reduce a row out of the ring, for 7168 channels"},
     ConstantSpec{"token_store", "us", 0, 10, "store a reduced row"},
-    ConstantSpec{"generic_trip", "us", 0, 5, "P6: a 16-byte load by each lane, several in flight"},
+    ConstantSpec{"generic_trip", "us", 0, 5, "P6: a 16-byte load by each lane, rows in L2"},
+    ConstantSpec{"generic_trip_hbm", "us", 0, 5, "the same, rows in HBM"},
     ConstantSpec{"logfmt_block", "us", 0, 10, "encode or decode a 2 KB block in LogFMT-10"},
 };
 

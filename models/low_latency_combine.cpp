@@ -23,6 +23,25 @@ struct CombineTimes {
   Duration row, reduce_setup, load, decode, store, generic_trip;
 };
 
+// Bytes that the receive phase of the busiest rank reads and writes: every row once, every token
+// once.
+Bytes receive_footprint(const Workload& workload) {
+  std::int64_t tokens = 0;
+  for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
+    tokens = std::max<std::int64_t>(tokens, workload.routing->token_count(RankId{r}));
+  const Bytes row = combine_message(workload.hidden, workload.combine_format);
+  return Bytes{tokens * (workload.top_k() * row.count + 2 * workload.hidden)};
+}
+
+// P6: a 16-byte load by each lane waits for L2, or for HBM where the rows do not fit.
+Duration generic_trip(const Workload& workload,
+                      const ConstantSet& hardware,
+                      const ConstantSet& family) {
+  const double held = l2_part(hardware, workload.topology->gpu_spec(), receive_footprint(workload));
+  return from_ns(held * to_ns(family.duration("generic_trip")) +
+                 (1 - held) * to_ns(family.duration("generic_trip_hbm")));
+}
+
 CombineTimes combine_times(const Workload& workload,
                            const ConstantSet& hardware,
                            const ConstantSet& family) {
@@ -39,10 +58,10 @@ CombineTimes combine_times(const Workload& workload,
       .publish = family.duration("combine_publish"),
       .row = family.duration("combine_row") + blocks * family.duration("combine_block") + coding,
       .reduce_setup = family.duration("reduce_setup"),
-      .load = family.duration("row_load"),
+      .load = hardware.duration("bulk_load_latency"),
       .decode = from_ns(to_ns(family.duration("row_decode")) * reference) + coding,
       .store = family.duration("token_store"),
-      .generic_trip = family.duration("generic_trip")};
+      .generic_trip = generic_trip(workload, hardware, family)};
 }
 
 // Writes the plan of all ranks. Flags: `flags` stand at the token's home rank, one an expert.
@@ -55,8 +74,7 @@ class CombineWriter {
         sites_(fence_sites(workload.fence)),
         row_(combine_message(workload.hidden, workload.combine_format)),
         sm_count_(static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count)),
-        plan_("low-latency combine", workload.rank_count(), sm_count_, rates(hardware, family)),
-        row_cap_(plan_.rate_cap(family.bandwidth("row_load_rate"))) {}
+        plan_("low-latency combine", workload.rank_count(), sm_count_, rates(hardware, family)) {}
 
   Plan write() {
     for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
@@ -81,15 +99,9 @@ class CombineWriter {
     rates.put_path = {
         {}, Bandwidth{static_cast<double>(row_.count) / (static_cast<double>(blocks) * seconds)}};
     rates.local_put_path = rates.put_path;
-    // The receive phase reads every row once and writes every token once.
-    std::int64_t tokens = 0;
-    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r)
-      tokens = std::max<std::int64_t>(tokens, workload_.routing->token_count(RankId{r}));
     rates.memory =
-        memory_rate(hardware,
-                    workload_.topology->gpu_spec(),
-                    Bytes{tokens * (workload_.top_k() * row_.count + 2 * workload_.hidden)});
-    rates.serve_traffic = 1.0;  // a generic copy reads memory and writes shared memory
+        read_rate(hardware, workload_.topology->gpu_spec(), receive_footprint(workload_));
+    rates.load_path.rate = hardware.bandwidth("sm_bulk_load");
     return rates;
   }
 
@@ -226,17 +238,29 @@ class CombineWriter {
     for (const std::uint32_t token_rows : rows) {
       for (std::uint32_t k = 0; k < token_rows; ++k, ++row) {
         if (row >= kRingStages) plan_.wait(Phase::receive, emptied, row + 1 - kRingStages);
-        if (k == 0) fence(Phase::receive, sites_.token);
-        fence(Phase::receive, sites_.load);
+        if (k == 0) fence_loads(sites_.token, landed, row);
+        fence_loads(sites_.load, landed, row);
         if (sites_.generic_copy) {
           const std::int64_t trips = (row_.count + kGenericTripBytes - 1) / kGenericTripBytes;
-          plan_.serve(Phase::receive, row_, times_.load + trips * times_.generic_trip, row_cap_);
-          plan_.signal(Phase::receive, landed, 1, {}, Scope::cta);
-        } else {
-          plan_.load(Phase::receive, row_, landed, times_.load, row_cap_);
+          plan_.work(Phase::receive, trips * times_.generic_trip);
         }
+        plan_.load(Phase::receive, row_, landed, times_.load);
       }
     }
+  }
+
+  // A fence that reaches further than its CTA waits for the thread's own bulk loads, and so empties
+  // the ring: in M10 the period of a row grows from what memory and SM take to pass it to that, a
+  // load's latency and the fence, whatever the depth of the ring. A fence of the system is long
+  // enough to travel while the last row lands.
+  void fence_loads(FenceKind kind, FlagId landed, std::uint32_t loads) {
+    const bool drains = kind == FenceKind::proxy_async || kind == FenceKind::acq_rel_sys;
+    if (!drains || loads == 0) return fence(Phase::receive, kind);
+    plan_.wait(Phase::receive, landed, loads);
+    const Duration whole = fence_cost(hardware_, kind);
+    plan_.fence(Phase::receive,
+                kind,
+                kind == FenceKind::acq_rel_sys ? std::max(Duration{}, whole - times_.load) : whole);
   }
 
   void fence(Phase phase, FenceKind kind) {
@@ -250,7 +274,6 @@ class CombineWriter {
   Bytes row_;
   std::uint32_t sm_count_;
   PlanBuilder plan_;
-  std::uint16_t row_cap_;
   std::vector<FlagId> flags_;  // one block of flags a rank
 };
 

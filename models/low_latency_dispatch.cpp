@@ -20,6 +20,7 @@ struct DispatchTimes {
   Duration receive_setup, row;
 };
 
+constexpr double kKilochannel = 1024;
 constexpr std::int64_t kLaneBytes = 16;
 constexpr std::int64_t kReceiveTripBytes =
     7 * 32 * kLaneBytes;  // seven loads by each lane of a warp
@@ -49,7 +50,9 @@ DispatchTimes dispatch_times(const Workload& workload,
       .grid_sync = hardware.duration("grid_sync"),
       .cta_barrier = hardware.duration("cta_barrier"),
       .release = hardware.duration("release_gpu"),
-      .cast = family.duration("cast_row"),
+      .cast = family.duration("cast_row") +
+              from_ns(to_ns(family.duration("cast_kilochannel")) *
+                      static_cast<double>(workload.hidden) / kKilochannel),
       .reserve = family.duration("slot_reserve"),
       .message = family.duration("message_start") + message / family.bandwidth("message_warp_rate"),
       .scan = scan_trips * family.duration("scan_trip"),

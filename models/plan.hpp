@@ -76,8 +76,13 @@ enum class Role : std::uint8_t {
   decode_warps,  // LL combine: reduce rows out of the ring
   sender,        // intranode: warps of one channel that feed one rank's queue
   receiver,      // intranode: warps of one channel that empty one rank's queue
+  gemm_tile,     // two-batch overlap: a CTA's share of a GEMM, one tile
+  exchanger,     // two-batch overlap: a CTA that pushes its slice of every part
+  stream,        // graph exchange: the stream itself, in memory operations and small copies
+  row_warps,     // graph exchange: sort, pack, store and unpack rows
+  host_thread,   // graph exchange with the CPU in the path: launches, and waits for all ranks
 };
-inline constexpr std::array<std::string_view, 11> kRoleNames = {"send warps",
+inline constexpr std::array<std::string_view, 16> kRoleNames = {"send warps",
                                                                 "count warp",
                                                                 "count poster",
                                                                 "receive warps",
@@ -87,12 +92,22 @@ inline constexpr std::array<std::string_view, 11> kRoleNames = {"send warps",
                                                                 "load warp",
                                                                 "decode warps",
                                                                 "senders",
-                                                                "receivers"};
+                                                                "receivers",
+                                                                "GEMM tiles",
+                                                                "exchangers",
+                                                                "stream",
+                                                                "row warps",
+                                                                "host thread"};
+
+// Operation::detail of a wait whose own time is that of waking up: a flag that is set costs
+// nothing.
+inline constexpr std::uint16_t kWakes = 1;
 
 struct Operation {
   OpKind kind;
   Phase phase;
-  std::uint16_t detail;  // fence: FenceKind; signal: Scope; serve, load: index of a rate cap
+  std::uint16_t detail;  // fence: FenceKind; signal: Scope; serve, load: index of a rate cap;
+                         // wait: kWakes or 0
   std::uint32_t target;  // put: rank; load, signal, wait: flag; barrier: barrier
   std::uint32_t count;   // serve, load, put: bytes; signal: increment; wait: count to reach
   std::uint32_t time;    // least time of the operation in picoseconds (at most 4.29 ms)
@@ -123,6 +138,21 @@ struct Kernel {
   Duration finish_overhead;  // last instruction to the end that a profiler records
   std::uint16_t ctas_per_sm;
   std::string_view name;
+  // Of a persistent kernel, else 0: how many of its CTAs run at once. A slot that it has taken goes
+  // from CTA to CTA until none is left, so that a CTA here is a tile that some resident CTA works
+  // off, and nobody gets in between.
+  std::uint32_t persistent_ctas = 0;
+  // How many of those find room when other kernels' CTAs are resident at its launch: clusters need
+  // neighbouring SMs, which others have split. The rest come when the others have left.
+  std::uint32_t crowded_ctas = 0;
+  // Its end flushes the rank's memory: what others have queued on the rank's links goes first.
+  bool flushes_links = false;
+};
+
+// An event between streams: the later kernel waits for the earlier one too, and `delay` after it.
+struct KernelEdge {
+  KernelId earlier, later;
+  Duration delay;
 };
 
 struct Flag {
@@ -148,6 +178,7 @@ struct RankRates {
   SmRate put_path;           // stores to other GPUs that leave one SM
   SmRate local_put_path;     // stores to the own memory that leave one SM
   SmRate serve_path;         // copies of serve operations that pass one SM
+  SmRate load_path{};        // bulk loads that arrive at one SM
   Bytes put_chunk;           // a put crosses the fabric in pieces of this size, so that puts share
   std::uint32_t put_window;  // pieces of one agent that may be on their way across the fabric
   double link_efficiency;    // payload share of a link's raw rate
@@ -169,6 +200,7 @@ struct Plan {
   std::vector<Agent> agents;
   std::vector<Cta> ctas;
   std::vector<Kernel> kernels;
+  std::vector<KernelEdge> kernel_edges;  // beyond Kernel::after
   std::vector<Flag> flags;
   std::vector<Barrier> barriers;
   std::vector<Duration> rank_start;  // one a rank; launch skew

@@ -43,6 +43,9 @@ KernelId PlanBuilder::begin_kernel(const Launch& launch) {
   check(launch.rank.value < plan_.rank_count, "a kernel runs on a rank of the plan");
   const KernelId id{next_index(plan_.kernels)};
   check(launch.after < static_cast<std::int64_t>(id.value), "a kernel follows an earlier one");
+  check(launch.crowded_ctas <= launch.persistent_ctas &&
+            (launch.crowded_ctas > 0) == (launch.persistent_ctas > 0),
+        "some of a persistent kernel's CTAs find room, and all of them when it is alone");
   plan_.kernels.push_back({.rank = launch.rank,
                            .first_cta = next_index(plan_.ctas),
                            .cta_count = 0,
@@ -51,8 +54,18 @@ KernelId PlanBuilder::begin_kernel(const Launch& launch) {
                            .start_overhead = launch.start_overhead,
                            .finish_overhead = launch.finish_overhead,
                            .ctas_per_sm = launch.ctas_per_sm,
-                           .name = launch.name});
+                           .name = launch.name,
+                           .persistent_ctas = launch.persistent_ctas,
+                           .crowded_ctas = launch.crowded_ctas,
+                           .flushes_links = launch.flushes_links});
   return id;
+}
+
+void PlanBuilder::wait_for_kernel(KernelId earlier, Duration delay) {
+  check(!plan_.kernels.empty(), "a kernel waits");
+  const KernelId later{next_index(plan_.kernels) - 1};
+  check(earlier.value < later.value, "a kernel follows an earlier one");
+  plan_.kernel_edges.push_back({earlier, later, delay});
 }
 
 CtaId PlanBuilder::begin_cta() {
@@ -139,6 +152,10 @@ void PlanBuilder::signal(
 
 void PlanBuilder::wait(Phase phase, FlagId flag, std::uint32_t count, Duration least) {
   append({OpKind::wait, phase, 0, flag.value, count, narrow_time(least)});
+}
+
+void PlanBuilder::sleep(Phase phase, FlagId flag, std::uint32_t count, Duration wake) {
+  append({OpKind::wait, phase, kWakes, flag.value, count, narrow_time(wake)});
 }
 
 void PlanBuilder::fence(Phase phase, FenceKind kind, Duration cost) {

@@ -24,8 +24,13 @@ class PlanBuilder {
     Duration start_overhead{};
     Duration finish_overhead{};
     std::uint16_t ctas_per_sm = 1;
+    std::uint32_t persistent_ctas = 0;
+    std::uint32_t crowded_ctas = 0;  // at most persistent_ctas, and not 0 with them
+    bool flushes_links = false;
   };
   KernelId begin_kernel(const Launch& launch);
+  // The kernel begun last waits for `earlier` too, whatever its rank.
+  void wait_for_kernel(KernelId earlier, Duration delay);
   CtaId begin_cta();
   AgentId begin_agent(Role role);
 
@@ -50,6 +55,8 @@ class PlanBuilder {
               Duration least = {},
               Scope scope = Scope::sys);
   void wait(Phase phase, FlagId flag, std::uint32_t count, Duration least = {});
+  // The same for one that sleeps: `wake` is spent only where the flag was not set yet.
+  void sleep(Phase phase, FlagId flag, std::uint32_t count, Duration wake);
   void fence(Phase phase, FenceKind kind, Duration cost);
   void barrier(Phase phase, BarrierId group, Duration cost = {});
 

@@ -12,13 +12,30 @@ constexpr Bytes kPutPiece{2048};
 
 }  // namespace
 
-Bandwidth memory_rate(const ConstantSet& hardware, const GpuSpec& gpu, Bytes footprint) {
+namespace {
+
+// Harmonic mean: the part of a streamed working set that L2 holds at its rate, the rest at HBM's.
+Bandwidth mixed_rate(double held, Bandwidth l2, Bandwidth hbm) {
+  return Bandwidth{1.0 / (held / l2.bytes_per_second + (1.0 - held) / hbm.bytes_per_second)};
+}
+
+}  // namespace
+
+double l2_part(const ConstantSet& hardware, const GpuSpec& gpu, Bytes footprint) {
   const double held = static_cast<double>(gpu.l2_size.count) * hardware.ratio("l2_share");
-  const double share =
-      std::min(1.0, held / static_cast<double>(std::max<std::int64_t>(1, footprint.count)));
-  const double l2 = hardware.bandwidth("l2_rate").bytes_per_second;
-  const double hbm = hardware.bandwidth("hbm_rate").bytes_per_second;
-  return Bandwidth{1.0 / (share / l2 + (1.0 - share) / hbm)};
+  return std::min(1.0, held / static_cast<double>(std::max<std::int64_t>(1, footprint.count)));
+}
+
+Bandwidth memory_rate(const ConstantSet& hardware, const GpuSpec& gpu, Bytes footprint) {
+  return mixed_rate(l2_part(hardware, gpu, footprint),
+                    hardware.bandwidth("l2_rate"),
+                    hardware.bandwidth("hbm_rate"));
+}
+
+Bandwidth read_rate(const ConstantSet& hardware, const GpuSpec& gpu, Bytes footprint) {
+  return mixed_rate(l2_part(hardware, gpu, footprint),
+                    hardware.bandwidth("l2_read_rate"),
+                    hardware.bandwidth("hbm_read_rate"));
 }
 
 RankRates hardware_rates(const ConstantSet& hardware, const Workload& workload) {

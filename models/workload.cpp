@@ -20,6 +20,14 @@ FencePlacement read_fence_placement(const JsonValue& value) {
   return kAliases[found - kFencePlacementNames.size()].second;
 }
 
+double read_exchange_capacity(const JsonValue& value) {
+  if (value.is_string()) {
+    (void)value.one_of({"worst"});
+    return 0;
+  }
+  return value.number_in(1e-3, 65'536);
+}
+
 // FP8: 16 B header, H values of one byte, one float scale for each 128 of them. BF16: header and
 // 2H.
 Bytes dispatch_message(std::int64_t hidden, DispatchFormat format) {

@@ -34,11 +34,34 @@ inline constexpr std::array<std::string_view, 12> kFencePlacementNames = {
 // proxy_async_per_load (P3), threadfence_system_per_load (P5).
 [[nodiscard]] FencePlacement read_fence_placement(const JsonValue& value);
 
+// Which kernels of a split launch a latency is asked of.
+enum class SplitPart : std::uint8_t { whole, send, receive };
+inline constexpr std::array<std::string_view, 3> kSplitPartNames = {"whole", "send", "receive"};
+
 // How the two halves of a low-latency kernel run: in one launch, or as two with other work between.
 struct SplitLaunch {
   bool split = false;
+  SplitPart part = SplitPart::whole;
   Duration gap{};  // end of the send kernel to the launch of the receive kernel
 };
+
+// Who runs the operations of a graph exchange: a stream of each rank, live or as a captured graph,
+// or a host thread that waits for counts and rows.
+enum class ExchangeMode : std::uint8_t { stream, graph, cpu_sync };
+inline constexpr std::array<std::string_view, 3> kExchangeModeNames = {
+    "stream", "graph", "cpu_sync"};
+// How its rows are stored: a byte a thread, or by a fixed number of CTAs (Workload::sms).
+enum class ExchangeCopy : std::uint8_t { byte, persistent };
+inline constexpr std::array<std::string_view, 2> kExchangeCopyNames = {"byte", "persistent"};
+
+struct ExchangeOptions {
+  ExchangeMode mode = ExchangeMode::graph;
+  ExchangeCopy copy = ExchangeCopy::persistent;
+  double capacity = 0;  // rows that a rank keeps, over those it may send; 0: all that can arrive
+};
+
+// "worst" for 0, or a factor that is positive.
+[[nodiscard]] double read_exchange_capacity(const JsonValue& value);
 
 struct Workload {
   std::shared_ptr<const Routing> routing;
@@ -49,9 +72,10 @@ struct Workload {
   DispatchFormat dispatch_format = DispatchFormat::fp8;
   CombineFormat combine_format = CombineFormat::bf16;
   FencePlacement fence = FencePlacement::P0;
-  std::int64_t sms = 0;  // intranode kernels: SMs that communicate
+  std::int64_t sms = 0;  // intranode kernels, persistent exchanges: SMs that communicate
   bool counted = false;  // intranode dispatch: counts are exchanged and read by the host first
   SplitLaunch split;
+  ExchangeOptions exchange;
   bool fluid_fabric = false;         // puts share links as fluid flows instead of in pieces
   std::vector<Duration> rank_start;  // launch skew, one a rank
 

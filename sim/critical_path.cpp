@@ -28,8 +28,9 @@ class PathWalker {
       const Kernel& kernel = kernel_of(agent_);
       const auto index = static_cast<std::size_t>(&kernel - plan_.kernels.data());
       spend(Phase::launch, timeline_.kernel_start[index]);
-      if (kernel.after < 0 || at_ <= begin_) break;
-      k = static_cast<std::uint32_t>(kernel.after);
+      const std::int64_t earlier = released_by(static_cast<std::uint32_t>(index));
+      if (earlier < 0 || at_ <= begin_) break;
+      k = static_cast<std::uint32_t>(earlier);
       spend(Phase::launch, timeline_.kernel_end[k]);
     }
     spend(Phase::launch, begin_);
@@ -38,6 +39,21 @@ class PathWalker {
   }
 
  private:
+  // The kernel whose end let this one launch last, or -1.
+  [[nodiscard]] std::int64_t released_by(std::uint32_t k) const {
+    const Kernel& kernel = plan_.kernels[k];
+    std::int64_t last = kernel.after;
+    Instant released =
+        last < 0 ? Instant{} : timeline_.kernel_end[std::size_t(last)] + kernel.delay;
+    for (const KernelEdge& edge : plan_.kernel_edges) {
+      if (edge.later.value != k) continue;
+      const Instant then = timeline_.kernel_end[edge.earlier.index()] + edge.delay;
+      if (last >= 0 && then <= released) continue;
+      last = edge.earlier.value;
+      released = then;
+    }
+    return last;
+  }
   [[nodiscard]] const Kernel& kernel_of(std::uint32_t agent) const {
     return plan_.kernels[plan_.ctas[plan_.agents[agent].cta.index()].kernel.index()];
   }
@@ -99,7 +115,8 @@ class PathWalker {
   }
 
   void step_over_meeting(const Operation& operation, std::uint32_t i) {
-    const Instant released = timeline_.end[i] - Duration{operation.time};
+    const Instant released =
+        std::max(timeline_.start[i], timeline_.end[i] - Duration{operation.time});
     spend(operation.phase, released);
     if (released <= timeline_.start[i]) return;  // it did not block
     const std::uint32_t cause = operation.kind == OpKind::barrier

@@ -19,7 +19,8 @@ Execution::Execution(const Plan& plan, const Topology& topology, const ExecuteOp
       put_chunk_(static_cast<std::uint32_t>(plan.rates.put_chunk.count)),
       sm_free_(plan.ctas.size()),
       sm_pools_(plan.rank_count, SmPool(plan.sm_count)),
-      followers_(plan.kernels.size()) {
+      kernels_(plan.kernels.size()),
+      rank_kernels_(plan.rank_count) {
   check(plan.rank_count <= topology.gpu_count(), "every rank of a plan has a GPU");
   check(plan.rank_count <= 65'536, "ranks fit 16 bits");
   check(plan.agents.size() < (1U << 30), "a plan has fewer than 2^30 agents");
@@ -52,11 +53,19 @@ Execution::Execution(const Plan& plan, const Topology& topology, const ExecuteOp
 Timeline Execution::run() {
   for (std::uint32_t k = 0; k < plan_.kernels.size(); ++k) {
     const Kernel& kernel = plan_.kernels[k];
-    if (kernel.after >= 0)
-      followers_[static_cast<std::size_t>(kernel.after)].push_back(k);
-    else
-      schedule(
-          Instant{} + plan_.rank_start[kernel.rank.index()] + kernel.delay, Event::Kind::launch, k);
+    kernels_[k].waits = 1;  // for the loop below
+    if (kernel.after < 0) continue;
+    kernels_[static_cast<std::size_t>(kernel.after)].followers.push_back({k, kernel.delay});
+    ++kernels_[k].waits;
+  }
+  for (const KernelEdge& edge : plan_.kernel_edges) {
+    kernels_[edge.earlier.index()].followers.push_back({edge.later.value, edge.delay});
+    ++kernels_[edge.later.index()].waits;
+  }
+  for (std::uint32_t k = 0; k < plan_.kernels.size(); ++k) {
+    const Kernel& kernel = plan_.kernels[k];
+    const Duration delay = kernel.after < 0 ? kernel.delay : Duration{};
+    release_kernel(k, Instant{} + plan_.rank_start[kernel.rank.index()] + delay);
   }
   while (!queue_.empty()) {
     handle(queue_.pop([this](const Event& event) { fetch(event); }));
@@ -109,23 +118,69 @@ void Execution::handle(const Event& event) {
   }
 }
 
+// One of the things that a kernel waits for has come; it cannot launch before `at`.
+void Execution::release_kernel(std::uint32_t k, Instant at) {
+  KernelState& state = kernels_[k];
+  state.ready = std::max(state.ready, at);
+  if (--state.waits == 0) schedule(state.ready, Event::Kind::launch, k);
+}
+
 void Execution::launch(std::uint32_t k) {
   const Kernel& kernel = plan_.kernels[k];
-  timeline_.kernel_start[k] = now();
   check(kernel.cta_count > 0, "a kernel has CTAs");
-  for (std::uint32_t c = 0; c < kernel.cta_count; ++c)
-    sm_pools_[kernel.rank.index()].enqueue(kernel.first_cta + c, kernel.ctas_per_sm);
+  RankKernels& rank = rank_kernels_[kernel.rank.index()];
+  if (kernel.persistent_ctas == 0)
+    for (std::uint32_t c = 0; c < kernel.cta_count; ++c)
+      sm_pools_[kernel.rank.index()].enqueue(kernel.first_cta + c, kernel.ctas_per_sm);
+  else
+    rank.crowded.push_back(k);
+  ++rank.running;
+  enqueue_slots(kernel.rank.value);
   place_ctas(kernel.rank.value);
 }
 
+// Asks for the slots of persistent kernels: for those that fit beside others while there are
+// others, for the rest when there are none.
+void Execution::enqueue_slots(std::uint32_t rank) {
+  std::vector<std::uint32_t>& crowded = rank_kernels_[rank].crowded;
+  const bool alone = rank_kernels_[rank].running == 1;
+  for (const std::uint32_t k : crowded) {
+    const Kernel& kernel = plan_.kernels[k];
+    const std::uint32_t most = alone ? kernel.persistent_ctas : kernel.crowded_ctas;
+    for (; kernels_[k].slots < std::min(most, kernel.cta_count); ++kernels_[k].slots)
+      sm_pools_[rank].enqueue(slot_of(k), kernel.ctas_per_sm);
+  }
+  if (alone) crowded.clear();
+}
+
 void Execution::place_ctas(std::uint32_t rank) {
-  sm_pools_[rank].place([&](std::uint32_t cta) { start_cta(cta); });
+  sm_pools_[rank].place([&](std::uint32_t cta) {
+    if (cta < plan_.ctas.size())
+      start_cta(cta);
+    else
+      start_tile(cta - static_cast<std::uint32_t>(plan_.ctas.size()));
+  });
+}
+
+// A slot of a persistent kernel takes the next tile, or goes back to the pool.
+void Execution::start_tile(std::uint32_t k) {
+  const Kernel& kernel = plan_.kernels[k];
+  if (kernels_[k].next_tile < kernel.cta_count)
+    start_cta(kernel.first_cta + kernels_[k].next_tile++);
+  else
+    sm_pools_[kernel.rank.index()].leave(kernel.ctas_per_sm);
 }
 
 void Execution::start_cta(std::uint32_t c) {
   const Cta& cta = plan_.ctas[c];
   check(cta.agent_count > 0, "a CTA has agents");
-  const Instant first = now() + plan_.kernels[cta.kernel.index()].start_overhead;
+  // A profiler's start: a kernel that waits for SMs has not begun.
+  Instant& kernel_start = timeline_.kernel_start[cta.kernel.index()];
+  if (kernel_start == Timeline::kNever) kernel_start = now();
+  const Kernel& kernel = plan_.kernels[cta.kernel.index()];
+  const bool is_first =
+      kernel.persistent_ctas == 0 || c < kernel.first_cta + kernels_[cta.kernel.index()].slots;
+  const Instant first = now() + (is_first ? kernel.start_overhead : Duration{});
   for (std::uint32_t a = cta.first_agent; a < cta.first_agent + cta.agent_count; ++a) {
     timeline_.agent_start[a] = first;
     schedule(first, Event::Kind::proceed, a);
@@ -137,13 +192,24 @@ void Execution::finish_agent(std::uint32_t agent) {
   if (--cta_agents_left_[c] > 0) return;
   const std::uint32_t k = plan_.ctas[c].kernel.value;
   const Kernel& kernel = plan_.kernels[k];
-  sm_pools_[kernel.rank.index()].leave(kernel.ctas_per_sm);
+  if (kernel.persistent_ctas > 0)
+    start_tile(k);
+  else
+    sm_pools_[kernel.rank.index()].leave(kernel.ctas_per_sm);
+  if (--kernel_ctas_left_[k] == 0) end_kernel(k);
   place_ctas(kernel.rank.value);
-  if (--kernel_ctas_left_[k] > 0) return;
-  timeline_.kernel_end[k] = now() + kernel.finish_overhead;
-  for (const std::uint32_t follower : followers_[k])
-    schedule(
-        timeline_.kernel_end[k] + plan_.kernels[follower].delay, Event::Kind::launch, follower);
+}
+
+void Execution::end_kernel(std::uint32_t k) {
+  const Kernel& kernel = plan_.kernels[k];
+  const Instant flushed = kernel.flushes_links ? fabric_.queued_until(kernel.rank.value) : now();
+  timeline_.kernel_end[k] = std::max(now(), flushed) + kernel.finish_overhead;
+  for (const KernelState::Follower& follower : kernels_[k].followers)
+    release_kernel(follower.kernel, timeline_.kernel_end[k] + follower.delay);
+  RankKernels& rank = rank_kernels_[kernel.rank.index()];
+  --rank.running;
+  std::erase(rank.crowded, k);
+  enqueue_slots(kernel.rank.value);
 }
 
 // Starts operations until one of them takes time that something else decides.
@@ -180,7 +246,8 @@ bool Execution::begin(std::uint32_t agent, const Operation& operation, std::uint
                  operation.detail);
       return false;
     case OpKind::load: {
-      const std::uint32_t slot = loads_.put({operation.target, operation.time, index});
+      const Instant passed = pass_sm(agent, operation.count, plan_.rates.load_path);
+      const std::uint32_t slot = loads_.put({operation.target, operation.time, index, passed});
       use_memory(agents_[agent].rank,
                  MemoryClient::pack(MemoryClient::Kind::load, slot),
                  Bytes{operation.count},
@@ -200,7 +267,7 @@ bool Execution::begin(std::uint32_t agent, const Operation& operation, std::uint
       return false;
     case OpKind::wait:
       if (flags_[operation.target].value >= operation.count)
-        schedule(ready, Event::Kind::resume, agent);
+        schedule(operation.detail == kWakes ? now() : ready, Event::Kind::resume, agent);
       else
         push_waiter(flags_[operation.target].waiters, agent);
       return false;

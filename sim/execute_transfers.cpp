@@ -189,7 +189,9 @@ void Execution::complete_memory(std::uint32_t rank) {
                  slot);
         break;
       case MemoryClient::Kind::load:
-        schedule(now() + Duration{loads_[slot].latency}, Event::Kind::landed, slot);
+        schedule(std::max(now(), loads_[slot].passed) + Duration{loads_[slot].latency},
+                 Event::Kind::landed,
+                 slot);
         break;
       case MemoryClient::Kind::put:
         reach_target(slot, now() + plan_.rates.local_latency);

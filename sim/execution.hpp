@@ -86,6 +86,26 @@ struct BackgroundLoad {
   std::uint32_t flag;
   std::uint32_t latency;    // picoseconds after the bytes have moved
   std::uint32_t operation;  // whose end is the landing
+  Instant passed;           // through the SM's load path
+};
+
+// What a kernel waits for, who waits for it, and where a persistent one is.
+struct KernelState {
+  struct Follower {
+    std::uint32_t kernel;
+    Duration delay;
+  };
+  std::vector<Follower> followers;
+  std::uint32_t waits = 0;      // earlier kernels that have not ended
+  Instant ready{};              // no launch before this, as far as is known
+  std::uint32_t next_tile = 0;  // persistent: its CTA that starts next
+  std::uint32_t slots = 0;      // persistent: asked for so far
+};
+
+// Which kernels hold or want SMs of a rank.
+struct RankKernels {
+  std::uint32_t running = 0;           // launched and not ended
+  std::vector<std::uint32_t> crowded;  // persistent ones that have not asked for all their slots
 };
 
 // A client of a rank's memory: an agent that waits for it, a load, or a put to the own rank.
@@ -120,7 +140,15 @@ class Execution {
   void fetch(const Event& event) const;
   void handle(const Event& event);
   void launch(std::uint32_t kernel);
+  void end_kernel(std::uint32_t kernel);
+  void release_kernel(std::uint32_t kernel, Instant at);
+  void enqueue_slots(std::uint32_t rank);
+  // What stands in the line for a slot of a persistent kernel, where others have a CTA.
+  [[nodiscard]] std::uint32_t slot_of(std::uint32_t kernel) const {
+    return static_cast<std::uint32_t>(plan_.ctas.size()) + kernel;
+  }
   void place_ctas(std::uint32_t rank);
+  void start_tile(std::uint32_t kernel);
   void start_cta(std::uint32_t cta);
   void finish_agent(std::uint32_t agent);
   void advance(std::uint32_t agent);
@@ -165,11 +193,12 @@ class Execution {
   std::uint32_t put_chunk_;
   std::vector<std::uint32_t> completed_;  // scratch of complete_memory
 
-  std::vector<Instant> sm_free_;                       // one a CTA
-  std::vector<std::uint32_t> cta_agents_left_;         // one a CTA
-  std::vector<std::uint32_t> kernel_ctas_left_;        // one a kernel
-  std::vector<SmPool> sm_pools_;                       // one a rank
-  std::vector<std::vector<std::uint32_t>> followers_;  // kernels launched when this one ends
+  std::vector<Instant> sm_free_;                 // one a CTA
+  std::vector<std::uint32_t> cta_agents_left_;   // one a CTA
+  std::vector<std::uint32_t> kernel_ctas_left_;  // one a kernel
+  std::vector<SmPool> sm_pools_;                 // one a rank
+  std::vector<KernelState> kernels_;
+  std::vector<RankKernels> rank_kernels_;
 };
 
 }  // namespace epsim

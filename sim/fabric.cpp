@@ -1,5 +1,6 @@
 #include "sim/fabric.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace epsim {
@@ -19,6 +20,16 @@ Duration Fabric::route_latency(std::uint32_t source_rank, std::uint32_t target_r
   for (std::uint32_t position = range.begin; position < range.end; ++position)
     total += links_[route_links_[position].index()].latency;
   return total;
+}
+
+Instant Fabric::queued_until(std::uint32_t source_rank) const {
+  Instant until{};
+  for (std::uint32_t target = 0; target < topology_->gpu_count(); ++target) {
+    const RouteRange range = route(source_rank, target);
+    if (range.begin != range.end)
+      until = std::max(until, links_[route_links_[range.begin].index()].free);
+  }
+  return until;
 }
 
 void Fabric::account(RouteRange route, std::uint32_t size, Instant now) {

@@ -48,6 +48,9 @@ class Fabric {
     return cross(position, size, head, tail);
   }
 
+  // When all that has come so far to the links that leave a rank's GPU has left them.
+  [[nodiscard]] Instant queued_until(std::uint32_t source_rank) const;
+
   // A message that crossed all links of a route as a flow and has left the last one now.
   void account(RouteRange route, std::uint32_t size, Instant now);
   // Payload rates of all links, as capacities of a fluid network.

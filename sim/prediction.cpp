@@ -33,7 +33,16 @@ Prediction predict(MoeOperation operation,
   ExecuteOptions chosen = options;
   chosen.fluid_fabric = workload.fluid_fabric;
   prediction.timeline = execute(prediction.plan, *workload.topology, chosen);
-  prediction.latency = prediction.timeline.aligned_latency(prediction.plan);
+  if (workload.split.part == SplitPart::whole) {
+    prediction.latency = prediction.timeline.aligned_latency(prediction.plan);
+  } else {
+    const auto name = [](const auto& names, auto index) {
+      return std::string(names[static_cast<std::size_t>(index)]);
+    };
+    prediction.latency = prediction.timeline.aligned_latency(
+        prediction.plan,
+        name(kMoeOperationNames, operation) + " " + name(kSplitPartNames, workload.split.part));
+  }
   return prediction;
 }
 

@@ -1,5 +1,7 @@
 #include "sim/scenario.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "sim/base/input_error.hpp"
@@ -69,6 +71,40 @@ void read_traffic(JsonObject& root, const std::filesystem::path& folder, Scenari
   object.finish();
 }
 
+constexpr std::int64_t kDefaultCopyCtas = 32;
+
+// What the user chooses of a graph exchange; rows are BF16 and go as they are.
+void read_exchange(JsonObject& kernel, Scenario& scenario) {
+  ExchangeOptions& exchange = scenario.exchange;
+  scenario.dispatch_format = DispatchFormat::bf16;
+  if (const auto mode = kernel.optional("mode"))
+    exchange.mode = read_enum<ExchangeMode>(*mode, kExchangeModeNames);
+  if (const auto copy = kernel.optional("copy"))
+    exchange.copy = read_enum<ExchangeCopy>(*copy, kExchangeCopyNames);
+  if (const auto capacity = kernel.optional("capacity"))
+    exchange.capacity = read_exchange_capacity(*capacity);
+  const std::int64_t sm_count = scenario.topology->gpu_spec().sm_count;
+  const bool is_persistent = exchange.copy == ExchangeCopy::persistent;
+  scenario.sms = is_persistent ? std::min(kDefaultCopyCtas, sm_count) : 0;
+  if (const auto sms = kernel.optional("sms")) {
+    if (!is_persistent) sms->fail("only the persistent copy kernel has a number of SMs");
+    scenario.sms = sms->integer_in(1, sm_count);
+  }
+}
+
+// Of a low-latency kernel, in one launch or in two.
+void read_split(JsonObject& kernel, bool is_taken, Scenario& scenario) {
+  if (const auto mode = kernel.optional("mode")) {
+    if (!is_taken) mode->fail(fmt::format("{} does not take this option", scenario.kernel));
+    scenario.split.split = mode->one_of({kModeNames.begin(), kModeNames.end()}) == 1;
+  }
+  if (const auto gap = kernel.optional("split_gap")) {
+    if (!scenario.split.split) gap->fail("only a split kernel has a gap; set mode to \"split\"");
+    scenario.split.gap = gap->duration();
+    if (scenario.split.gap < Duration{}) gap->fail_expected("a time that is not negative");
+  }
+}
+
 // Options that only some families take: asking another for them is an error, not silence.
 void read_kernel(JsonObject& root, Scenario& scenario) {
   JsonObject object = root.required("kernel").object();
@@ -80,22 +116,16 @@ void read_kernel(JsonObject& root, Scenario& scenario) {
   const auto refuse = [&](const JsonValue& value) {
     value.fail(fmt::format("{} does not take this option", kind.name));
   };
-  if (const auto sms = object.optional("sms")) {
+  if (kind.takes_exchange) {
+    read_exchange(object, scenario);
+  } else if (const auto sms = object.optional("sms")) {
     if (!kind.takes_sms) refuse(*sms);
     scenario.sms = sms->integer_in(2, scenario.topology->gpu_spec().sm_count);
     if (scenario.sms % 2 != 0) sms->fail_expected("an even number: channels are pairs of SMs");
   } else if (kind.takes_sms) {
     (void)object.required("sms");
   }
-  if (const auto mode = object.optional("mode")) {
-    if (!kind.takes_split) refuse(*mode);
-    scenario.split.split = mode->one_of({kModeNames.begin(), kModeNames.end()}) == 1;
-  }
-  if (const auto gap = object.optional("split_gap")) {
-    if (!scenario.split.split) gap->fail("only a split kernel has a gap; set mode to \"split\"");
-    scenario.split.gap = gap->duration();
-    if (scenario.split.gap < Duration{}) gap->fail_expected("a time that is not negative");
-  }
+  if (!kind.takes_exchange) read_split(object, kind.takes_split, scenario);
   if (const auto notify = object.optional("notify")) {
     if (!kind.takes_sms) refuse(*notify);
     scenario.counted = notify->one_of({kNotifyNames.begin(), kNotifyNames.end()}) == 1;
@@ -119,12 +149,25 @@ void read_kernel(JsonObject& root, Scenario& scenario) {
                                  scenario.routing.shape.top_k));
 }
 
+void write_exchange(const Scenario& scenario, JsonWriter& writer) {
+  const ExchangeOptions& exchange = scenario.exchange;
+  writer.field("mode", kExchangeModeNames[static_cast<std::size_t>(exchange.mode)]);
+  writer.field("copy", kExchangeCopyNames[static_cast<std::size_t>(exchange.copy)]);
+  if (exchange.copy == ExchangeCopy::persistent) writer.field("sms", scenario.sms);
+  writer.key("capacity");
+  exchange.capacity > 0 ? writer.value(exchange.capacity) : writer.value("worst");
+}
+
 void read_combine(JsonObject& root, Scenario& scenario) {
   const auto combine = root.optional("combine");
   if (!combine) return;
   JsonObject object = combine->object();
-  if (const auto format = object.optional("format"))
+  if (const auto format = object.optional("format")) {
     scenario.combine_format = read_enum<CombineFormat>(*format, kCombineFormatNames);
+    if (find_family(scenario.kernel)->takes_exchange &&
+        scenario.combine_format != CombineFormat::bf16)
+      format->fail_expected("\"bf16\": this exchange moves rows as they are");
+  }
   if (const auto fence = object.optional("fence")) {
     scenario.fence = read_fence_placement(*fence);
     if (scenario.fence != FencePlacement::P0 && !find_family(scenario.kernel)->takes_fences)
@@ -173,8 +216,12 @@ Scenario read_scenario(const JsonDocument& document, const std::filesystem::path
   if (scenario.hidden % 128 != 0) hidden.fail_expected("a multiple of 128 channels");
   if (const auto dispatch = root.optional("dispatch")) {
     JsonObject object = dispatch->object();
-    if (const auto format = object.optional("format"))
+    if (const auto format = object.optional("format")) {
       scenario.dispatch_format = read_enum<DispatchFormat>(*format, kDispatchFormatNames);
+      if (find_family(scenario.kernel)->takes_exchange &&
+          scenario.dispatch_format != DispatchFormat::bf16)
+        format->fail_expected("\"bf16\": this exchange moves rows as they are");
+    }
     object.finish();
   }
   read_combine(root, scenario);
@@ -210,6 +257,7 @@ void write_scenario(const Scenario& scenario, JsonWriter& writer) {
   if (kind.takes_sms)
     writer.field("sms", scenario.sms).field("notify", kNotifyNames[scenario.counted ? 1 : 0]);
   if (kind.takes_split) writer.field("mode", kModeNames[scenario.split.split ? 1 : 0]);
+  if (kind.takes_exchange) write_exchange(scenario, writer);
   if (scenario.split.split) writer.field("split_gap", to_exact_text(scenario.split.gap));
   writer.end_object();
   writer.key("dispatch").begin_object();
@@ -242,6 +290,7 @@ Workload make_workload(const Scenario& scenario) {
   workload.sms = scenario.sms;
   workload.counted = scenario.counted;
   workload.split = scenario.split;
+  workload.exchange = scenario.exchange;
   workload.fluid_fabric = scenario.fluid_fabric;
   Rng skew = rng.stream("launch skew");
   for (std::uint32_t r = 0; r < workload.rank_count(); ++r)

@@ -36,6 +36,7 @@ struct Scenario {
   std::int64_t sms = 0;
   bool counted = false;
   SplitLaunch split;
+  ExchangeOptions exchange;
   bool fluid_fabric = false;
   Duration launch_skew{};  // ranks start uniformly within this
   std::string calibration;

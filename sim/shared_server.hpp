@@ -94,6 +94,7 @@ class SharedServer {
   double delivered_ = 0.0;
   double asked_ = 0.0;
   double allowed_excess_ = 0.0;
+  double allowed_lack_ = 0.0;
 };
 
 }  // namespace epsim

@@ -99,3 +99,12 @@ TEST_CASE("derivations: every row names a constant that there is, once") {
     CHECK((derivation.reading == Reading::median) == derivation.over.empty());
   }
 }
+
+TEST_CASE("derive: an argument may be one of several words") {
+  // 2 ns at 1 and 10 ns at 3: 4 ns each; the point at 2 is not asked for.
+  const Measurement file = file_of("a.json",
+                                   {measured(Point().with("n", 1), {2}),
+                                    measured(Point().with("n", 2), {99}),
+                                    measured(Point().with("n", 3), {10})});
+  CHECK(derive(row(Reading::slope, "n=1|3", "n", 1), "ns", {file}).value == doctest::Approx(4));
+}

@@ -40,7 +40,7 @@ Measurement file_of(std::vector<MeasuredPoint> points) {
 }  // namespace
 
 TEST_CASE("observe: a fused point becomes an observation with its median, draw and fence") {
-  const auto set = observe_low_latency(
+  const auto set = observe_kernels(
       {file_of({low_latency_point(4, 128, 8), low_latency_point(4, 128, 8, "split")})}, "hgx-h200");
   REQUIRE(set.records.size() == 1);
   const Observation& record = set.records.front();
@@ -56,7 +56,7 @@ TEST_CASE("observe: a fused point becomes an observation with its median, draw a
 
 TEST_CASE("observe: 256 and 512 tokens, top-4 and two ranks are held out of every fit") {
   const auto held_out = [](int ranks, int tokens, int top_k) {
-    return observe_low_latency({file_of({low_latency_point(ranks, tokens, top_k)})}, "s")
+    return observe_kernels({file_of({low_latency_point(ranks, tokens, top_k)})}, "s")
         .records.front()
         .held_out;
   };
@@ -68,7 +68,7 @@ TEST_CASE("observe: 256 and 512 tokens, top-4 and two ranks are held out of ever
 }
 
 TEST_CASE("observe: what is written reads back as observations") {
-  const auto set = observe_low_latency({file_of({low_latency_point(4, 256, 8)})}, "hgx-h200");
+  const auto set = observe_kernels({file_of({low_latency_point(4, 256, 8)})}, "hgx-h200");
   const TemporaryFolder folder;
   replace_text_file(folder / "o.json", observations_text(set));
   const ObservationSet back = read_observations(folder / "o.json");
@@ -80,8 +80,38 @@ TEST_CASE("observe: what is written reads back as observations") {
   CHECK(back.source == set.source);
 }
 
-TEST_CASE("observe: a file without low-latency points is an input error") {
-  CHECK_THROWS_WITH_AS((void)observe_low_latency({file_of({})}, "hgx-h200"),
-                       "x4.json: /points: expected low-latency points (M18), found none new",
+TEST_CASE("observe: a call of the graph exchange keeps its mode, copy kernel and capacity") {
+  MeasuredPoint point;
+  point.experiment = "M19";
+  point.point.with("op", "combine")
+      .with("mode", "stream")
+      .with("copy", "persistent")
+      .with("ranks", 4)
+      .with("tokens", 128)
+      .with("top_k", 1)
+      .with("hidden", 7168)
+      .with("ctas", 20)
+      .with("capacity", "2.0")
+      .with("seed", 19);
+  point.result.add("latency_ns", {97000, 98000, 99000});
+  const auto set = observe_kernels({file_of({point})}, "hgx-h200");
+  const TemporaryFolder folder;
+  replace_text_file(folder / "o.json", observations_text(set));
+  const ObservationSet back = read_observations(folder / "o.json");
+  REQUIRE(back.records.size() == 1);
+  const Observation& record = back.records.front();
+  CHECK(record.id == "epsim-graph-combine-stream-persistent-4-128-7168-1-20-2.0");
+  CHECK(record.kernel == "epsim-graph");
+  CHECK(record.experts == 128);
+  CHECK(record.sms == 20);
+  CHECK(record.exchange.mode == ExchangeMode::stream);
+  CHECK(record.exchange.copy == ExchangeCopy::persistent);
+  CHECK(record.exchange.capacity == 2.0);
+  CHECK_FALSE(record.held_out);
+}
+
+TEST_CASE("observe: a file without points of our kernels is an input error") {
+  CHECK_THROWS_WITH_AS((void)observe_kernels({file_of({})}, "hgx-h200"),
+                       "x4.json: /points: expected points of M18 or M19, found none new",
                        InputError);
 }

@@ -45,6 +45,7 @@ struct Case {
   }
   // What one row takes on the wire, and how many a pair of ranks exchanges.
   [[nodiscard]] std::int64_t row_bytes() const {
+    if (kind->takes_exchange) return 2 * workload.hidden + 16;  // BF16 and a label
     return operation == MoeOperation::dispatch
                ? dispatch_message(workload.hidden, workload.dispatch_format).count
                : combine_message(workload.hidden, workload.combine_format).count;

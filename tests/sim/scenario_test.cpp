@@ -176,8 +176,8 @@ TEST_CASE("Scenario: low-latency options that break the format are refused at th
       };
   refused("deepep-ll-1.2.1",
           "deepep-ll-9",
-          "/kernel/family: expected one of deepep-ll-1.2.1, deepep-intranode-1.2.1, found "
-          "\"deepep-ll-9\"");
+          "/kernel/family: expected one of deepep-ll-1.2.1, epsim-ll, deepep-intranode-1.2.1, "
+          "epsim-graph, found \"deepep-ll-9\"");
   refused("\"mode\"",
           "\"sms\": 24, \"mode\"",
           "/kernel/sms: deepep-ll-1.2.1 does not take this option");
@@ -282,4 +282,39 @@ TEST_CASE("Scenario: a routing file is found beside the scenario, and refused wh
   CHECK_THROWS_AS((void)load(), InputError);
   replace_text_file(folder / "r.json.gz", "");
   CHECK_THROWS_AS((void)load(), InputError);
+}
+
+TEST_CASE("Scenario: a graph exchange has a mode, a copy kernel and a capacity, strictly read") {
+  const std::string plain = with(kIntranode,
+                                 R"("deepep-intranode-1.2.1", "sms": 24, "notify": "counted")",
+                                 R"("epsim-graph")");
+  const Scenario defaults = read(plain);
+  CHECK(defaults.exchange.mode == ExchangeMode::graph);
+  CHECK(defaults.exchange.copy == ExchangeCopy::persistent);
+  CHECK(defaults.exchange.capacity == 0.0);
+  CHECK(defaults.sms == 32);
+  CHECK(defaults.dispatch_format == DispatchFormat::bf16);
+  CHECK(written(read(written(defaults))) == written(defaults));
+
+  const Scenario chosen = read(with(plain,
+                                    R"("epsim-graph")",
+                                    R"("epsim-graph", "mode": "cpu_sync", "copy": "byte",
+                                       "capacity": 1.5)"));
+  CHECK(chosen.exchange.mode == ExchangeMode::cpu_sync);
+  CHECK(chosen.sms == 0);
+  CHECK(make_workload(chosen).exchange.capacity == 1.5);
+  CHECK(written(read(written(chosen))) == written(chosen));
+
+  const auto error = [&](const std::string& options) {
+    return error_of(with(plain, R"("epsim-graph")", R"("epsim-graph", )" + options));
+  };
+  CHECK(error(R"("copy": "byte", "sms": 8)") ==
+        "s.json: /kernel/sms: only the persistent copy kernel has a number of SMs");
+  CHECK(error(R"("mode": "fused")") ==
+        "s.json: /kernel/mode: expected one of stream, graph, cpu_sync, found \"fused\"");
+  CHECK(error(R"("capacity": "best")") ==
+        "s.json: /kernel/capacity: expected one of worst, found \"best\"");
+  CHECK(error(R"("notify": "counted")") != "no error");
+  CHECK(error_of(with(kLowLatency, R"("mode": "split")", R"("capacity": 2, "mode": "split")")) !=
+        "no error");
 }
