@@ -18,6 +18,7 @@ constexpr double kScanTripIds = 256;               // eight ids by each lane of 
 constexpr double kRowsOfAChoice = 1024.0 * 14336;  // bytes that one more choice of M10 reads
 constexpr double kRowsOfABatch = 1024;             // of M10 at 128 tokens and eight choices
 constexpr double kTripsOfARow = 28;                // of 512 bytes, in a row of 7168 channels
+constexpr double kL2Mebibytes = 60e6 / 1048576;    // of an H200, as its preset says
 constexpr double kNvlinkGbPerS = 450;              // raw, one direction, of the boards measured
 
 constexpr std::array kDerivations = {
@@ -133,6 +134,14 @@ constexpr std::array kDerivations = {
                .where = "kind=bulk level=l2 ctas=1 stages=1",
                .over = "block_bytes",
                .scale = kNsToUs},
+    Derivation{.group = "hardware",
+               .constant = "l2_share",
+               .reading = Reading::crossing,
+               .experiment = "M12",
+               .series = "rate_gb_per_s",
+               .where = "kind=footprint",
+               .over = "mebibytes",
+               .scale = 1 / kL2Mebibytes},
     Derivation{.group = "hardware",
                .constant = "sm_peer_store",
                .reading = Reading::median,

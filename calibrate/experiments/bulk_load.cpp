@@ -126,18 +126,33 @@ PointResult measure_loads(State& state, const Point& point) {
   return result;
 }
 
+// How much one pass of a copy reads, and how often it passes.
+struct CopySize {
+  std::int64_t bytes;
+  int passes;
+};
+
+CopySize copy_size(const Point& point) {
+  if (point.text("kind") == "footprint") {
+    // What is read and what is written share the footprint; all sizes move the same bytes.
+    const std::int64_t bytes = (point.integer("mebibytes") << 20) / 2;
+    return {bytes, static_cast<int>(kCopyBytes / bytes)};
+  }
+  if (point.text("level") == "l2") return {kCachedBytes / 2, kCachedCopyPasses};
+  return {kCopyBytes, 1};
+}
+
 // Its rate counts what is read and what is written.
 PointResult measure_copy(State& state, const Point& point) {
-  const bool is_cached = point.text("level") == "l2";
-  const std::int64_t bytes = is_cached ? kCachedBytes / 2 : kCopyBytes;
+  const CopySize size = copy_size(point);
   const PeerLoad work{.source = state.source.data(),
                       .target = state.copied.data(),
-                      .bytes = static_cast<std::size_t>(bytes),
+                      .bytes = static_cast<std::size_t>(size.bytes),
                       .form = kernels::LoadForm::strided,
                       .width = 16,
                       .cta_count = cta_count(point, state.lab) * kCopyCtasPerSm,
                       .threads_per_cta = kCopyThreads,
-                      .passes = is_cached ? kCachedCopyPasses : 1};
+                      .passes = size.passes};
   const auto copy = [&](int, int) { launch_peer_load(work, state.lab.gpus().stream(0)); };
   state.copied.fill(kPoison);
   kernels::cuda_check(cudaSetDevice(0));
@@ -174,14 +189,18 @@ std::vector<Point> points(int) {
       for (const std::int64_t stages : {1, 3}) all.push_back(load(level, ctas, stages, 14336));
     all.push_back(Point{}.with("kind", "copy").with("level", level).with("ctas", "all"));
   }
+  // Where copies fall from L2's rate to HBM's.
+  for (const std::int64_t mebibytes : {8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256})
+    all.push_back(
+        Point{}.with("kind", "footprint").with("mebibytes", mebibytes).with("ctas", "all"));
   return all;
 }
 
 Bench open(Lab& lab) {
   auto state = std::make_shared<State>(lab);
   return [state](const Point& point) {
-    return point.text("kind") == "copy" ? measure_copy(*state, point)
-                                        : measure_loads(*state, point);
+    return point.text("kind") == "bulk" ? measure_loads(*state, point)
+                                        : measure_copy(*state, point);
   };
 }
 

@@ -145,14 +145,30 @@ unsigned long long wrong_after_send(int groups,
 
 }  // namespace
 
-TEST_CASE("ring reduce: every placement of fences gives the weighted sums") {
+TEST_CASE("ring reduce: every placement that orders reads and loads gives the weighted sums") {
   if (!enough_gpus(1)) return;
   // 21 tokens: 3 or 2 for each of 8 groups.
   RingBench bench(21, 8, 4096, 3);
   for (std::size_t index = 0; index < kCombineFences; ++index) {
     CAPTURE(index);
-    CHECK(bench.wrong_sums(static_cast<CombineFence>(index)) == 0);
+    const auto fence = static_cast<CombineFence>(index);
+    const auto wrong = bench.wrong_sums(fence);
+    if (closes_ring_edge(fence)) CHECK(wrong == 0);  // the others may be wrong, and sometimes are
   }
+}
+
+// Small enough for a sanitizer: two tokens of five rows, so that two stages are used again.
+TEST_CASE("ring reduce, small: P0") {
+  if (!enough_gpus(1)) return;
+  (void)RingBench(2, 5, 2048, 3).wrong_sums(CombineFence::none);
+}
+TEST_CASE("ring reduce, small: P3") {
+  if (!enough_gpus(1)) return;
+  CHECK(RingBench(2, 5, 2048, 3).wrong_sums(CombineFence::per_load) == 0);
+}
+TEST_CASE("ring reduce, small: P4") {
+  if (!enough_gpus(1)) return;
+  CHECK(RingBench(2, 5, 2048, 3).wrong_sums(CombineFence::stage_release) == 0);
 }
 
 TEST_CASE("ring reduce: rings of every depth and rows of every length give the weighted sums") {
@@ -163,14 +179,14 @@ TEST_CASE("ring reduce: rings of every depth and rows of every length give the w
       CAPTURE(depth);
       CAPTURE(row_bytes);
       RingBench bench(9, 5, row_bytes, depth);
-      CHECK(bench.wrong_sums(CombineFence::none) == 0);
+      CHECK(bench.wrong_sums(CombineFence::stage_release) == 0);
     }
 }
 
 TEST_CASE("ring reduce: the oracle sees every channel that nobody wrote") {
   if (!enough_gpus(1)) return;
   RingBench bench(3, 2, 2048, 3);
-  CHECK(bench.wrong_sums(CombineFence::none, false) == 3 * 1024);
+  CHECK(bench.wrong_sums(CombineFence::stage_release, false) == 3 * 1024);
 }
 
 TEST_CASE("ring reuse: with the fence no row is stale") {
