@@ -66,22 +66,6 @@ Line line_through(const std::vector<std::pair<double, double>>& points) {
   return {y - xy / xx * x, xy / xx};
 }
 
-// The points by their argument; the first straight piece between two that spans the middle.
-double crossing_of(std::vector<std::pair<double, double>> points) {
-  std::sort(points.begin(), points.end());
-  const auto by_value = [](const auto& a, const auto& b) { return a.second < b.second; };
-  const auto [least, most] = std::minmax_element(points.begin(), points.end(), by_value);
-  const double middle = (least->second + most->second) / 2;
-  for (std::size_t i = 1; i < points.size(); ++i) {
-    const auto [x0, y0] = points[i - 1];
-    const auto [x1, y1] = points[i];
-    if ((y0 - middle) * (y1 - middle) <= 0 && y0 != y1)
-      return x0 + (middle - y0) / (y1 - y0) * (x1 - x0);
-  }
-  check(false, "different values cross their middle");
-  return 0;
-}
-
 double read_line(Reading reading, const Line& line) {
   switch (reading) {
     case Reading::intercept:
@@ -91,10 +75,9 @@ double read_line(Reading reading, const Line& line) {
     case Reading::rate:
       return 1.0 / line.slope;
     case Reading::median:
-    case Reading::crossing:
       break;
   }
-  check(false, "a median or a crossing is no line");
+  check(false, "a median is no line");
   return 0;
 }
 
@@ -104,7 +87,6 @@ double read_quantile(const Derivation& row,
                      double Quantiles::*which) {
   std::vector<std::pair<double, double>> points;
   for (const Match& match : found) points.emplace_back(match.at, match.samples.*which);
-  if (row.reading == Reading::crossing) return crossing_of(std::move(points));
   return read_line(row.reading, line_through(points));
 }
 
@@ -128,8 +110,7 @@ Quantiles read(const Derivation& row, const std::vector<Match>& found) {
 }
 
 std::string row_text(const Derivation& row) {
-  static constexpr std::string_view kWhat[] = {
-      "median of", "intercept of", "slope of", "rate of", "crossing of"};
+  static constexpr std::string_view kWhat[] = {"median of", "intercept of", "slope of", "rate of"};
   std::string text = fmt::format(
       "{} {} {}", kWhat[static_cast<std::size_t>(row.reading)], row.experiment, row.series);
   if (!row.over.empty()) text += fmt::format(" over {}", row.over);

@@ -17,7 +17,6 @@ enum class Reading : std::uint8_t {
   intercept,  // of the line through the medians over an argument, at 0
   slope,      // of that line, per unit of the argument
   rate,       // one over that slope
-  crossing,   // the argument at which the medians cross the middle of their range
 };
 
 struct Derivation {

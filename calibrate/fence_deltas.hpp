@@ -13,6 +13,7 @@ namespace epsim {
 struct FenceDelta {
   std::string id;  // of the record with fences
   FencePlacement fence = FencePlacement::P0;
+  SplitPart part = SplitPart::whole;
   double measured_us = 0;  // with fences less without
   double predicted_us = 0;
   bool held_out = false;

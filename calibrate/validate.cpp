@@ -62,13 +62,23 @@ std::vector<ErrorGroup> group_errors(const std::vector<ValidationRecord>& record
   return groups;
 }
 
-std::vector<ValidationRecord> held_out(const std::vector<ValidationRecord>& records) {
+std::vector<ValidationRecord> unfitted(const std::vector<ValidationRecord>& records) {
   std::vector<ValidationRecord> others;
   std::copy_if(records.begin(),
                records.end(),
                std::back_inserter(others),
                [](const ValidationRecord& record) { return !record.fitted; });
   return others;
+}
+
+std::vector<ErrorGroup> held_out_groups(const std::vector<ValidationRecord>& records) {
+  std::vector<ValidationRecord> chosen;
+  for (ValidationRecord record : records) {
+    if (!record.held_out) continue;
+    record.operation = "both";  // a family's held-out records are judged together
+    chosen.push_back(std::move(record));
+  }
+  return group_errors(chosen);
 }
 
 void write_validation(const std::vector<ValidationRecord>& records, JsonWriter& writer) {
@@ -113,7 +123,9 @@ std::string validation_text(const std::vector<ValidationRecord>& records) {
                     record.low_us,
                     record.high_us,
                     record.covered() ? "" : "  outside",
-                    record.fitted ? "" : "  held out",
+                    record.held_out ? "  held out"
+                    : record.fitted ? ""
+                                    : "  not fitted",
                     record.in_range ? "" : "  extrapolated");
   text += fmt::format("\n{:<{}}  {:>4}  {:>7}  {:>7}  {:>7}  {:>8}\n",
                       "group",
@@ -136,8 +148,10 @@ std::string validation_text(const std::vector<ValidationRecord>& records) {
   for (const ErrorGroup& group : group_errors(records))
     row(group.kernel + " " + group.operation, group.errors);
   row("all", summarize_errors(records));
-  for (const ErrorGroup& group : group_errors(held_out(records)))
-    row(group.kernel + " " + group.operation + ", held out", group.errors);
+  for (const ErrorGroup& group : group_errors(unfitted(records)))
+    row(group.kernel + " " + group.operation + ", not fitted", group.errors);
+  for (const ErrorGroup& group : held_out_groups(records))
+    row(group.kernel + ", held out beforehand", group.errors);
   return text;
 }
 
@@ -161,10 +175,12 @@ std::string validation_markdown(const std::vector<ValidationRecord>& records,
   for (const ErrorGroup& group : group_errors(records))
     row(group.kernel, group.operation, group.errors);
   row("all", "", summarize_errors(records));
-  const std::vector<ValidationRecord> others = held_out(records);
+  const std::vector<ValidationRecord> others = unfitted(records);
   for (const ErrorGroup& group : group_errors(others))
-    row(group.kernel, group.operation + ", held out", group.errors);
-  if (!others.empty()) row("held out of every fit", "", summarize_errors(others));
+    row(group.kernel, group.operation + ", not fitted", group.errors);
+  for (const ErrorGroup& group : held_out_groups(records))
+    row(group.kernel, "both, held out beforehand", group.errors);
+  if (!others.empty()) row("not seen by any fit", "", summarize_errors(others));
   return text;
 }
 

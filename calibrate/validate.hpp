@@ -20,7 +20,8 @@ struct ValidationRecord {
   double low_us = 0;  // interval of the prediction
   double high_us = 0;
   bool in_range = false;
-  bool fitted = false;  // the calibration's fit saw this record
+  bool fitted = false;    // the calibration's fit saw this record
+  bool held_out = false;  // the observations say so: chosen before any fit
 
   [[nodiscard]] double error_pct() const { return (predicted_us / measured_us - 1.0) * 100.0; }
   [[nodiscard]] bool covered() const { return measured_us >= low_us && measured_us <= high_us; }
@@ -46,7 +47,9 @@ struct ErrorGroup {
 [[nodiscard]] std::vector<ErrorGroup> group_errors(const std::vector<ValidationRecord>& records);
 
 // Those that no fit has seen.
-[[nodiscard]] std::vector<ValidationRecord> held_out(const std::vector<ValidationRecord>& records);
+[[nodiscard]] std::vector<ValidationRecord> unfitted(const std::vector<ValidationRecord>& records);
+// Those that were held out before any fit, by family.
+[[nodiscard]] std::vector<ErrorGroup> held_out_groups(const std::vector<ValidationRecord>& records);
 
 void write_validation(const std::vector<ValidationRecord>& records, JsonWriter& writer);
 [[nodiscard]] std::string validation_text(const std::vector<ValidationRecord>& records);

@@ -90,7 +90,8 @@ ValidationRecord validate_record(const Observation& observation,
           .low_us = interval.low_us,
           .high_us = interval.high_us,
           .in_range = in_range(workload, family),
-          .fitted = fitted};
+          .fitted = fitted,
+          .held_out = observation.held_out};
 }
 
 struct Case {

@@ -101,6 +101,7 @@ class CombineWriter {
     rates.local_put_path = rates.put_path;
     rates.memory =
         read_rate(hardware, workload_.topology->gpu_spec(), receive_footprint(workload_));
+    rates.serve_traffic = 1.0;  // a generic copy reads memory and writes shared memory
     rates.load_path.rate = hardware.bandwidth("sm_bulk_load");
     return rates;
   }
@@ -242,9 +243,11 @@ class CombineWriter {
         fence_loads(sites_.load, landed, row);
         if (sites_.generic_copy) {
           const std::int64_t trips = (row_.count + kGenericTripBytes - 1) / kGenericTripBytes;
-          plan_.work(Phase::receive, trips * times_.generic_trip);
+          plan_.serve(Phase::receive, row_, trips * times_.generic_trip);
+          plan_.signal(Phase::receive, landed, 1, {}, Scope::cta);
+        } else {
+          plan_.load(Phase::receive, row_, landed, times_.load);
         }
-        plan_.load(Phase::receive, row_, landed, times_.load);
       }
     }
   }

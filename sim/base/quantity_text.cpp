@@ -16,8 +16,12 @@ struct Unit {
   double factor;
 };
 
-constexpr std::array kTimes = {
-    Unit{"ps", 1}, Unit{"ns", 1e3}, Unit{"us", 1e6}, Unit{"ms", 1e9}, Unit{"s", 1e12}, Unit{"min", 6e13}};
+constexpr std::array kTimes = {Unit{"ps", 1},
+                               Unit{"ns", 1e3},
+                               Unit{"us", 1e6},
+                               Unit{"ms", 1e9},
+                               Unit{"s", 1e12},
+                               Unit{"min", 6e13}};
 constexpr std::array kSizes = {Unit{"B", 1},
                                Unit{"kB", 1e3},
                                Unit{"MB", 1e6},

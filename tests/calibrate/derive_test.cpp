@@ -108,14 +108,3 @@ TEST_CASE("derive: an argument may be one of several words") {
                                     measured(Point().with("n", 3), {10})});
   CHECK(derive(row(Reading::slope, "n=1|3", "n", 1), "ns", {file}).value == doctest::Approx(4));
 }
-
-TEST_CASE("derive: a crossing is where the medians pass the middle of their range") {
-  // 8000 at 16, 8000 at 32, 4000 at 48, 4000 at 96: the middle, 6000, lies half way from 32 to 48.
-  const auto at = [](int size, double rate) {
-    return measured(Point().with("mebibytes", size), {rate});
-  };
-  const Measurement file =
-      file_of("a.json", {at(96, 4000), at(16, 8000), at(48, 4000), at(32, 8000)});
-  CHECK(derive(row(Reading::crossing, "", "mebibytes", 0.01), "1", {file}).value ==
-        doctest::Approx(0.4));
-}

@@ -1,5 +1,7 @@
 #include "calibrate/observe.hpp"
 
+#include <string_view>
+
 #include <doctest/doctest.h>
 
 #include "sim/base/input_error.hpp"
@@ -26,6 +28,7 @@ MeasuredPoint low_latency_point(int ranks, int tokens, int top_k, const char* la
       .with("pitch", "packed")
       .with("launch", launch);
   point.result.add("latency_ns", {41000, 42000, 43000});
+  if (std::string_view(launch) == "split") point.result.add("receive_ns", {6000, 7000, 8000});
   return point;
 }
 
@@ -42,7 +45,7 @@ Measurement file_of(std::vector<MeasuredPoint> points) {
 TEST_CASE("observe: a fused point becomes an observation with its median, draw and fence") {
   const auto set = observe_kernels(
       {file_of({low_latency_point(4, 128, 8), low_latency_point(4, 128, 8, "split")})}, "hgx-h200");
-  REQUIRE(set.records.size() == 1);
+  REQUIRE(set.records.size() == 2);
   const Observation& record = set.records.front();
   CHECK(record.id == "epsim-ll-combine-4-128-7168-256-8-bf16-random-3-P1b+P4");
   CHECK(record.kernel == "epsim-ll");
@@ -52,6 +55,10 @@ TEST_CASE("observe: a fused point becomes an observation with its median, draw a
   CHECK(record.seed == 3);
   CHECK(record.fence == FencePlacement::P1b_P4);
   CHECK_FALSE(record.held_out);
+  // Of the split launch, the receive half.
+  CHECK(set.records.back().id == record.id + "-receive");
+  CHECK(set.records.back().part == SplitPart::receive);
+  CHECK(set.records.back().latency_us == doctest::Approx(7));
 }
 
 TEST_CASE("observe: 256 and 512 tokens, top-4 and two ranks are held out of every fit") {

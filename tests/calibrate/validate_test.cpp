@@ -120,7 +120,7 @@ TEST_CASE("validate: the JSON has the keys of epsim.validation/1") {
   root.finish();
 }
 
-TEST_CASE("validate: the text marks what is outside, held out or extrapolated") {
+TEST_CASE("validate: the text marks what is outside, not fitted or extrapolated") {
   const std::string text = validation_text(five_records());
   const auto line_of = [&](const std::string& id) {
     const std::size_t begin = text.find(id);
@@ -129,14 +129,14 @@ TEST_CASE("validate: the text marks what is outside, held out or extrapolated") 
   };
   CHECK(line_of("one").find("outside") == std::string::npos);
   CHECK(line_of("five").find("outside") != std::string::npos);
-  CHECK(line_of("two").find("outside  held out  extrapolated") != std::string::npos);
+  CHECK(line_of("two").find("outside  not fitted  extrapolated") != std::string::npos);
 }
 
-TEST_CASE("validate: the markdown table has a row a group, one for all and one for the held out") {
+TEST_CASE("validate: the markdown table has a row a group, one for all and one for the unfitted") {
   const std::string text = validation_markdown(five_records(), "Heading");
   CHECK(text.starts_with("Heading\n\n| kernel |"));
   CHECK(text.find("| a | dispatch | 3 | 2.0 % |") != std::string::npos);
   CHECK(text.find("| b | dispatch | 2 | 7.5 % |") != std::string::npos);
   CHECK(text.find("| all |  | 5 | 4.0 % | 8.0 % | 10.0 % | 40 % |") != std::string::npos);
-  CHECK(text.find("| held out of every fit |  | 1 | 10.0 % |") != std::string::npos);
+  CHECK(text.find("| not seen by any fit |  | 1 | 10.0 % |") != std::string::npos);
 }

@@ -158,15 +158,15 @@ TEST_CASE("ring reduce: every placement that orders reads and loads gives the we
 }
 
 // Small enough for a sanitizer: two tokens of five rows, so that two stages are used again.
-TEST_CASE("ring reduce, small: P0") {
+TEST_CASE("Small ring: without fences it runs to its end") {
   if (!enough_gpus(1)) return;
   (void)RingBench(2, 5, 2048, 3).wrong_sums(CombineFence::none);
 }
-TEST_CASE("ring reduce, small: P3") {
+TEST_CASE("Small ring: with a fence before each load its sums are right") {
   if (!enough_gpus(1)) return;
   CHECK(RingBench(2, 5, 2048, 3).wrong_sums(CombineFence::per_load) == 0);
 }
-TEST_CASE("ring reduce, small: P4") {
+TEST_CASE("Small ring: with a fence before each release its sums are right") {
   if (!enough_gpus(1)) return;
   CHECK(RingBench(2, 5, 2048, 3).wrong_sums(CombineFence::stage_release) == 0);
 }

@@ -9,7 +9,9 @@ using epsim::kernels::kv_source;
 using epsim::kernels::PayloadVector;
 using epsim::kernels::stale_row_count;
 
-TEST_CASE("KV gather reference: region r gives its row row_ids[r], in the order of the regions") {
+TEST_CASE(
+    "KV gather reference: each region gives the row that its id names in the order of the "
+    "regions") {
   // Two regions of 6 vectors = 3 rows of 2. Region 0's row 2 is vectors 4 and 5, region 1's row 0
   // is vectors 0 and 1. z = region xor (vector << 8): 4 << 8 = 1024, 5 << 8 = 1280, and in region 1
   // 1 xor 0 = 1, 1 xor 256 = 257. The last word becomes the generation, 9.
