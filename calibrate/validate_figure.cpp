@@ -14,8 +14,8 @@ constexpr double kSide = 460;  // of the plotting square
 constexpr double kLeft = 64;   // room for the axis
 constexpr double kTop = 24;
 constexpr double kLegend = 290;  // room at the right
-constexpr std::array<std::string_view, 6> kColours = {
-    "#1f6fb2", "#d9662b", "#2e8b57", "#8e44ad", "#b8860b", "#c0392b"};
+constexpr std::array<std::string_view, 8> kColours = {
+    "#1f6fb2", "#d9662b", "#2e8b57", "#8e44ad", "#b8860b", "#c0392b", "#16a2a2", "#6b6b6b"};
 
 // Latencies in microseconds to positions on the page.
 class Axes {
@@ -97,7 +97,7 @@ std::string marks(const Axes& axes,
   for (const ValidationRecord& record : records)
     if (record.kernel == group.kernel && record.operation == group.operation)
       svg += fmt::format(
-          "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\" stroke=\"{}\" stroke-width=\"1.6\" "
+          "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\" stroke=\"{}\" stroke-width=\"1.3\" "
           "fill=\"{}\" fill-opacity=\"0.75\"><title>{}: {:.1f} us, predicted "
           "{:.1f}</title></circle>\n",
           axes.x(record.measured_us),
@@ -158,7 +158,7 @@ std::string validation_svg(const std::vector<ValidationRecord>& records) {
   }
   svg += fmt::format(
       "<text x=\"{0:.1f}\" y=\"{1:.1f}\">filled: seen by the fit</text>"
-      "<text x=\"{0:.1f}\" y=\"{2:.1f}\">hollow: held out</text>"
+      "<text x=\"{0:.1f}\" y=\"{2:.1f}\">hollow: not fitted</text>"
       "<text x=\"{0:.1f}\" y=\"{3:.1f}\">band: within 10 %</text>\n</svg>\n",
       kLeft + kSide + 20,
       legend + 8,
