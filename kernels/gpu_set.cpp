@@ -8,6 +8,7 @@ int visible_gpu_count() {
 }
 
 GpuSet::GpuSet(int count) {
+  if (visible_gpu_count() == 0) throw CudaError("no GPU is visible to CUDA");
   if (count < 1 || count > kMostRanks || count > visible_gpu_count())
     throw CudaError("asked for " + std::to_string(count) + " GPUs, " +
                     std::to_string(visible_gpu_count()) + " are visible");

@@ -199,6 +199,9 @@ TEST_CASE("Command line: every verb explains itself with an example") {
                            "list routings",
                            "topology show",
                            "calibrate fit",
+                           "calibrate show",
+                           "calibrate derive",
+                           "calibrate observe",
                            "validate"}) {
     CAPTURE(verb);
     const Outcome outcome = shell(std::string(verb) + " --help");
@@ -212,4 +215,47 @@ TEST_CASE("Command line: explain tells who does what and what limits") {
   CHECK(outcome.code == 0);
   CHECK(has(outcome.out, "send warps"));
   CHECK(has(outcome.out, "It cannot be faster than\n"));
+}
+
+namespace {
+const std::string kMeasured = EPSIM_SOURCE_DIR "/calibrate/results/h200_x2.json.gz";
+}
+
+TEST_CASE(
+    "Command line: calibrate show prints the medians of what was measured, and nothing else") {
+  const Outcome outcome = shell("calibrate show " + kMeasured + " --only M4");
+  CHECK(outcome.code == 0);
+  CHECK(has(outcome.out, "2 x NVIDIA H200"));
+  CHECK(has(outcome.out, "M4 one_way_ns variant=release_acquire pollers=0"));
+  CHECK_FALSE(has(outcome.out, "M8"));
+}
+
+TEST_CASE("Command line: the committed readings are what derive reads off the committed samples") {
+  const TemporaryFolder folder;
+  const std::string results = EPSIM_SOURCE_DIR "/calibrate/results/h200_";
+  const std::string readings = EPSIM_SOURCE_DIR "/calibrate/readings/hgx-h200.json";
+  const Outcome outcome =
+      shell("calibrate derive --system hgx-h200 --measurements " + results + "x4.json.gz " +
+            results + "x2.json.gz " + results + "x1.json.gz --out " + (folder / "r.json").string());
+  CHECK(outcome.code == 0);
+  CHECK(read_text_file(folder / "r.json") == read_text_file(readings));
+}
+
+TEST_CASE(
+    "Command line: the committed observations are what observe makes of the committed samples") {
+  const TemporaryFolder folder;
+  const std::string results = EPSIM_SOURCE_DIR "/calibrate/results/h200_x4.json.gz";
+  const std::string observations = EPSIM_SOURCE_DIR "/calibrate/observations/epsim_h200.json";
+  const Outcome outcome = shell("calibrate observe --system hgx-h200 --measurements " + results +
+                                " --out " + (folder / "o.json").string());
+  CHECK(outcome.code == 0);
+  CHECK(read_text_file(folder / "o.json") == read_text_file(observations));
+}
+
+TEST_CASE("Command line: a measurement that is none is refused, and no file is written") {
+  const TemporaryFolder folder;
+  check_refused({"calibrate derive --system hgx-h200 --measurements " + kExample + " --out " +
+                     (folder / "r.json").string(),
+                 "/schema: expected \"epsim.measurement/1\""});
+  CHECK_FALSE(std::filesystem::exists(folder / "r.json"));
 }
