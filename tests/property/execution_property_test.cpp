@@ -337,11 +337,12 @@ Workload relabelled(const Workload& old, const std::vector<std::uint32_t>& label
 
 }  // namespace
 
-TEST_CASE("execution: new names for ranks and their experts change a latency by 15 % at most") {
+TEST_CASE("execution: new names for ranks and their experts seldom change a latency by 2 %") {
   // Not exactly: kernels cut their CTAs by expert number, so a name decides which warp groups share
-  // an SM and its paths, and pieces that reach a link at one instant pass in order of rank. Most
-  // cases differ by less than 2 %; a hot expert that gets another neighbour differs by up to 11 %.
-  for_each_case([](const Case& random, const Plan& plan, const Timeline& timeline) {
+  // an SM and its paths, and pieces that reach a link at one instant pass in order of rank. Where a
+  // hot expert gets another neighbour a latency moved by 11 %: one case of all may be such a one.
+  int changed = 0;
+  for_each_case([&](const Case& random, const Plan& plan, const Timeline& timeline) {
     std::vector<std::uint32_t> label(plan.rank_count);
     std::iota(label.begin(), label.end(), 0U);
     std::rotate(label.begin(), label.begin() + 1, label.end());
@@ -351,5 +352,7 @@ TEST_CASE("execution: new names for ranks and their experts change a latency by 
     const double was = to_us(timeline.aligned_latency(plan));
     const double is = to_us(other.run(again).aligned_latency(again));
     CHECK(std::abs(is / was - 1.0) < 0.15);
+    if (std::abs(is / was - 1.0) >= 0.02) ++changed;
   });
+  CHECK(changed <= 1);
 }
