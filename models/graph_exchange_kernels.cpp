@@ -16,6 +16,7 @@ constexpr std::uint16_t kCtasPerSm = 2;
 // together one that they write and one that has left them.
 constexpr std::uint32_t kVectorPieces = 32;
 constexpr std::uint32_t kBytePieces = 2;
+constexpr std::string_view kUnpackRows = "unpack rows";  // of a combine: it reads what came
 constexpr Duration kLongestPut = std::chrono::milliseconds{4};
 
 // The i-th of `parts` equal shares of `whole`.
@@ -52,6 +53,37 @@ ExchangeKernels::ExchangeKernels(const Workload& workload,
       last_(workload.rank_count(), -1) {
   for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
     plan_.set_rank_start(RankId{r}, workload.rank_start[r]);
+  if (workload.record_accesses) add_memory();
+}
+
+// A rank's counts, and its receive buffer by source and by the part that one CTA stores.
+void ExchangeKernels::add_memory() {
+  plan_.record_accesses();
+  for (std::uint32_t r = 0; r < rows_.ranks; ++r) {
+    counts_.push_back(plan_.add_memory("counts", RankId{r}, 1));
+    received_.push_back(
+        plan_.add_memory("part of the receive buffer", RankId{r}, rows_.ranks * storing_ctas()));
+  }
+}
+
+std::uint32_t ExchangeKernels::storing_ctas() const {
+  const bool is_bytes = workload_.exchange.copy == ExchangeCopy::byte;
+  return is_bytes ? sms_
+                  : static_cast<std::uint32_t>(std::clamp<std::int64_t>(workload_.sms, 1, sms_));
+}
+
+void ExchangeKernels::writes_rows(std::uint32_t source, std::uint32_t target, std::uint32_t part) {
+  if (stores_rows_ && !received_.empty())
+    plan_.writes(received_[target] + source * storing_ctas() + part, AccessWay::generic);
+}
+
+void ExchangeKernels::reads_counts(std::uint32_t source) {
+  if (!counts_.empty()) plan_.reads(counts_[source], AccessWay::generic);
+}
+
+void ExchangeKernels::reads_rows(std::uint32_t rank) {
+  if (!received_.empty())
+    plan_.reads(received_[rank], AccessWay::generic, rows_.ranks * storing_ctas());
 }
 
 RankRates ExchangeKernels::rates(const ConstantSet& hardware, const ConstantSet& family) const {
@@ -109,6 +141,7 @@ void ExchangeKernels::plan_rows(std::uint32_t rank, Duration delay) {
   const std::int64_t steps =
       round_up_divide(is_combine() ? rows_.sent(rank) : rows_.most_sent, kPlanThreads);
   plan_.work(Phase::send, plan_rows_ + std::max<std::int64_t>(0, steps - 1) * plan_step_);
+  if (!counts_.empty()) plan_.writes(counts_[rank], AccessWay::generic);
 }
 
 void ExchangeKernels::pack_rows(std::uint32_t rank, Duration delay) {
@@ -118,7 +151,7 @@ void ExchangeKernels::pack_rows(std::uint32_t rank, Duration delay) {
 
 void ExchangeKernels::unpack_rows(std::uint32_t rank, Duration delay) {
   const std::uint32_t rows = rows_.received(rank);
-  move(rank, "unpack rows", rows * (row_bytes_ + kLabelBytes), rows, Phase::store, delay);
+  move(rank, kUnpackRows, rows * (row_bytes_ + kLabelBytes), rows, Phase::store, delay);
 }
 
 // Writes alone, where the other local kernels also read: half the traffic.
@@ -136,6 +169,7 @@ void ExchangeKernels::move(std::uint32_t rank,
                            Duration delay) {
   begin(rank, name, delay);
   const std::int64_t ctas = std::clamp<std::int64_t>(rows, 1, sms_);
+  const bool is_last = name == kUnpackRows;
   const Duration latency = round_up_divide(rows, kMostMoveCtas) * row_move_;
   for (std::int64_t c = 0; c < ctas; ++c) {
     plan_.begin_cta();
@@ -144,6 +178,7 @@ void ExchangeKernels::move(std::uint32_t rank,
       plan_.serve(phase, part, latency);
     else
       plan_.work(phase, latency);
+    if (is_last) reads_rows(rank);
   }
 }
 
@@ -168,6 +203,7 @@ void ExchangeKernels::store(std::uint32_t rank,
                             std::uint32_t most_rows,
                             Duration delay) {
   begin(rank, name, delay);
+  stores_rows_ = name == kExchangeRows;
   if (workload_.exchange.copy == ExchangeCopy::byte)
     store_bytes(rank, row_bytes, most_rows);
   else
@@ -184,7 +220,9 @@ void ExchangeKernels::store_vectors(std::uint32_t rank, std::int64_t row_bytes) 
       plan_.begin_agent(Role::row_warps);
       plan_.work(Phase::send, copy_setup_);
       const Bytes part{share(rows_.between(rank, target) * row_bytes, c, ctas)};
-      if (part.count > 0) plan_.put(Phase::send, RankId{target}, part, {});
+      if (part.count == 0) continue;
+      plan_.put(Phase::send, RankId{target}, part, {});
+      writes_rows(rank, target, static_cast<std::uint32_t>(c));
     }
   }
 }
@@ -207,8 +245,10 @@ void ExchangeKernels::store_bytes(std::uint32_t rank,
       const std::int64_t own = share(whole, sm, sms_);
       const std::int64_t puts = issue(busy) / kLongestPut + 1;
       if (own == 0) plan_.work(Phase::send, issue(busy));
-      for (std::int64_t i = 0; own > 0 && i < puts; ++i)
+      for (std::int64_t i = 0; own > 0 && i < puts; ++i) {
         plan_.put(Phase::send, RankId{target}, Bytes{share(own, i, puts)}, issue(busy) / puts);
+        writes_rows(rank, target, sm);
+      }
       plan_.work(Phase::send, issue(std::max<std::int64_t>(0, grid - busy)));
     }
   }

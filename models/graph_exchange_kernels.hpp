@@ -29,6 +29,11 @@ class ExchangeKernels {
   // An agent of the stream itself, whose operations the caller writes next.
   void stream_agent(std::uint32_t rank, std::string_view name, Duration delay);
 
+  // The operation written last reads the counts of `source`, or all rows that came to `rank`; if
+  // locations are recorded.
+  void reads_counts(std::uint32_t source);
+  void reads_rows(std::uint32_t rank);
+
   [[nodiscard]] PlanBuilder& plan() { return plan_; }
   [[nodiscard]] const ExchangeRows& rows() const { return rows_; }
   [[nodiscard]] bool is_combine() const { return leg_ == MoeOperation::combine; }
@@ -38,6 +43,10 @@ class ExchangeKernels {
  private:
   static constexpr std::int64_t kByteThreads = 256;
   static constexpr std::int64_t kLabelBytes = 16;
+
+  void add_memory();
+  [[nodiscard]] std::uint32_t storing_ctas() const;
+  void writes_rows(std::uint32_t source, std::uint32_t target, std::uint32_t part);
 
   void begin(std::uint32_t rank, std::string_view name, Duration delay, bool on_sms = true);
   void move(std::uint32_t rank,
@@ -63,7 +72,9 @@ class ExchangeKernels {
   Duration empty_, plan_rows_, plan_step_, row_move_, place_rows_, copy_setup_;
   double byte_cta_ns_;
   PlanBuilder plan_;
-  std::vector<std::int64_t> last_;  // kernel of each rank's stream, or -1
+  std::vector<std::int64_t> last_;                // kernel of each rank's stream, or -1
+  std::vector<std::uint32_t> counts_, received_;  // locations by rank, if they are recorded
+  bool stores_rows_ = false;                      // and not their labels
 };
 
 }  // namespace epsim

@@ -45,8 +45,10 @@ class StreamCall {
     signal_peers(rank, counted_);
     // All have planned the same shape: who began together finds the words set.
     if (ranks_ > 1) plan_.sleep(Phase::wait, counted_[rank], ranks_ - 1, wake_up(rank));
-    for (std::uint32_t source = 0; source < ranks_; ++source)
+    for (std::uint32_t source = 0; source < ranks_; ++source) {
       plan_.work(Phase::receive, source == rank ? own_copy_ : peer_copy_);
+      kernels_.reads_counts(source);
+    }
     reset();
     kernels_.place_rows(rank, turn_);
     kernels_.store_rows(rank, most, gap_);
@@ -54,7 +56,10 @@ class StreamCall {
     kernels_.stream_agent(rank, "rows meeting", turn_);
     signal_peers(rank, stored_);
     // Copies of counts take the ranks apart, so that all but the last wait.
-    if (ranks_ > 1) plan_.wait(Phase::wait, stored_[rank], ranks_ - 1, wake_up(rank));
+    if (ranks_ > 1) {
+      plan_.wait(Phase::wait, stored_[rank], ranks_ - 1, wake_up(rank));
+      plan_.awaits_flush();  // peers' stores, with no flush behind the word
+    }
     reset();
     Duration delay = turn_;
     if (kernels_.is_combine()) {
@@ -63,6 +68,7 @@ class StreamCall {
       delay = gap_;
     }
     kernels_.marker(rank, "call end", delay);
+    if (!kernels_.is_combine()) kernels_.reads_rows(rank);  // as whoever comes next
   }
 
   // A batch that writes the word of this rank at each peer, and a batch that waits for theirs.
@@ -158,6 +164,7 @@ class HostCall {
       wait_for_launch(rank, 3);
     }
     kernels_.marker(rank, "call end", {});
+    if (!kernels_.is_combine()) kernels_.reads_rows(rank);
   }
 
   // The host sizes the byte kernel's grid by what there is.

@@ -21,6 +21,23 @@ std::int64_t copy_trips(std::int64_t row_bytes, std::int64_t unroll) {
   return vectors / (32 * unroll) + (rest + 31) / 32;
 }
 
+void touch_ring(PlanBuilder& plan,
+                const Ring& ring,
+                std::uint32_t first,
+                std::uint32_t rows,
+                AccessKind kind,
+                AccessWay way) {
+  for (std::uint32_t done = 0; done < rows;) {
+    const std::uint32_t slot = (first + done) % ring.shape.queue;
+    const std::uint32_t count = std::min(rows - done, ring.shape.queue - slot);
+    if (kind == AccessKind::read)
+      plan.reads(ring.slots + slot, way, count);
+    else
+      plan.writes(ring.slots + slot, way, count);
+    done += count;
+  }
+}
+
 namespace {
 
 // One of the two agents that feed a ring. After each chunk all warps meet; then the lead waits for
@@ -47,8 +64,11 @@ void write_sender_part(PlanBuilder& plan,
                   static_cast<std::int64_t>(after - before) * pace.scan);
     const std::uint32_t rounds = (rows + warps - 1) / warps;
     const std::uint32_t mine = lead ? rounds : rows - rounds;
-    if (mine > 0)
+    if (mine > 0) {
       plan.put(Phase::send, ring.target, Bytes{row.count * mine}, std::int64_t{rounds} * pace.row);
+      touch_ring(
+          plan, ring, lead ? sent : sent + rounds, mine, AccessKind::write, AccessWay::generic);
+    }
     plan.barrier(Phase::send, chunk_end);
     if (lead) {
       plan.drain(Phase::wire);

@@ -35,7 +35,17 @@ struct Ring {
   FlagId head;  // at the source: rows read
   std::uint32_t rows;
   std::uint32_t tokens_scanned;
+  std::uint32_t slots = 0;  // location of the first, if locations are recorded
 };
+
+// Notes that the operation written last reads or writes rows `first` to `first + rows - 1` of the
+// ring, each in the slot that it has there.
+void touch_ring(PlanBuilder& plan,
+                const Ring& ring,
+                std::uint32_t first,
+                std::uint32_t rows,
+                AccessKind kind,
+                AccessWay way);
 
 [[nodiscard]] std::uint32_t channel_count(const Workload& workload);
 [[nodiscard]] std::uint32_t warps_per_rank(const Workload& workload);

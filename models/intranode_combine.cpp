@@ -39,6 +39,7 @@ class IntranodeCombineWriter {
               rates(hardware, family)) {}
 
   Plan write() {
+    if (workload_.record_accesses) plan_.record_accesses();
     for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
       plan_.set_rank_start(RankId{r}, workload_.rank_start[r]);
       make_home(RankId{r});
@@ -75,9 +76,10 @@ class IntranodeCombineWriter {
              .target = home,
              .shape = shape_,
              .tail = plan_.add_flag(home),
-             .head = plan_.add_flag(RankId{s}),
+             .head = plan_.add_step_flag(RankId{s}),
              .rows = static_cast<std::uint32_t>(entry.fanout.tokens_to(RankId{s}).size()),
-             .tokens_scanned = 0});
+             .tokens_scanned = 0,
+             .slots = plan_.add_memory("slot of a ring", home, shape_.queue)});
       homes_.push_back(std::move(entry));
     }
   }
@@ -123,7 +125,17 @@ class IntranodeCombineWriter {
         plan_.serve(Phase::reduce,
                     Bytes{row_.count * (extra + 2)},
                     steps * (reduce_step_ + extra * reduce_source_));
-        for (const RankId s : sources) plan_.signal(Phase::reduce, home.rings[s.index()].head);
+        const auto step = [&](RankId s) { return rows_before[s.index()][t - range.begin] - 1; };
+        for (const RankId s : sources)
+          touch_ring(
+              plan_, home.rings[s.index()], step(s), 1, AccessKind::read, AccessWay::non_coherent);
+        // A head moves when all warps are past a row: whoever waits for it waits for the first
+        // rows.
+        for (const RankId s : sources) {
+          plan_.signal(Phase::reduce, home.rings[s.index()].head);
+          plan_.completes_step(step(s));
+          plan_.releases_nothing();
+        }
       }
     }
   }

@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <vector>
 
+#include "models/calibration.hpp"
+#include "models/fence_sites.hpp"
 #include "models/intranode.hpp"
 #include "models/intranode_channels.hpp"
 #include "models/rank_rates.hpp"
@@ -16,6 +19,8 @@ class IntranodeDispatchWriter {
                           const ConstantSet& hardware,
                           const ConstantSet& family)
       : workload_(workload),
+        hardware_(hardware),
+        sites_(fence_sites(workload.dispatch_fence.placement, workload.dispatch_fence.form)),
         row_(dispatch_message(workload.hidden, workload.dispatch_format)),
         shape_(dispatch_ring(workload.rank_count())),
         start_(hardware.duration("kernel_start")),
@@ -47,6 +52,7 @@ class IntranodeDispatchWriter {
           arrived_[r].push_back(plan_.add_flag(RankId{r}));
       for (std::uint32_t r = 0; r < ranks; ++r) notified.push_back(write_notify(RankId{r}));
     }
+    if (workload_.record_accesses) plan_.record_accesses();
     make_rings();
     for (std::uint32_t r = 0; r < ranks; ++r)
       write_rank(RankId{r}, workload_.counted ? notified[r].value : std::int64_t{-1});
@@ -95,7 +101,8 @@ class IntranodeDispatchWriter {
                             .tail = plan_.add_flag(target),
                             .head = plan_.add_flag(source),
                             .rows = static_cast<std::uint32_t>(fanout.tokens_to(target).size()),
-                            .tokens_scanned = range.size()});
+                            .tokens_scanned = range.size(),
+                            .slots = plan_.add_memory("slot of a ring", target, shape_.queue)});
         }
       }
     }
@@ -133,12 +140,31 @@ class IntranodeDispatchWriter {
       read += rows;
       plan_.wait(Phase::wait, ring.tail, read);
       const std::int64_t rounds = (rows + warps - 1) / warps;
+      write_fences(rows, warps);
       plan_.serve(Phase::receive, Bytes{row_.count * rows}, rounds * receive_row_ + receive_step_);
+      touch_ring(plan_, ring, read - rows, rows, AccessKind::read, AccessWay::bulk);
       plan_.signal(Phase::receive, ring.head, rows);
+      plan_.releases_nothing();  // st.relaxed.sys
     }
   }
 
+  // The tail is acquired by one thread, with ordinary loads; each warp's elected lane then brings
+  // its rows in with bulk copies. A fence stands before a warp's first row of the chunk, or before
+  // each, and warps do theirs side by side.
+  void write_fences(std::uint32_t rows, std::uint32_t warps) {
+    const auto fence = [&](FenceKind kind, std::uint32_t executing) {
+      if (kind != FenceKind::none)
+        plan_.fence(Phase::receive, kind, fence_cost(hardware_, kind), executing);
+    };
+    fence(sites_.poller, 1);
+    fence(sites_.after_grid_sync, std::min(rows, warps));
+    for (std::uint32_t row = 0; row < rows; row += warps)
+      fence(sites_.load, std::min(rows - row, warps));
+  }
+
   const Workload& workload_;
+  const ConstantSet& hardware_;
+  FenceSites sites_;
   Bytes row_;
   RingShape shape_;
   Duration start_, finish_, release_, receive_row_, receive_step_, notify_host_;

@@ -9,6 +9,14 @@
 namespace epsim {
 namespace {
 
+// A ring's receiver has no grid sync, no decode warps and no second kernel.
+constexpr std::array kRingFences = {FencePlacement::P0,
+                                    FencePlacement::P1,
+                                    FencePlacement::P1b,
+                                    FencePlacement::P3,
+                                    FencePlacement::P3g,
+                                    FencePlacement::P5};
+
 constexpr std::array kFamilies = {
     FamilyKind{.name = "deepep-ll-1.2.1",
                .description = "DeepEP low-latency kernels: one message a (token, expert)",
@@ -35,6 +43,7 @@ constexpr std::array kFamilies = {
                .takes_sms = true,
                .takes_fences = false,
                .takes_split = false,
+               .dispatch_fences = kRingFences,
                .top_k_max = 64,
                .experts_per_sm_max = 1024,
                .constants = &intranode_constants,

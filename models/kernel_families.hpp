@@ -18,6 +18,7 @@ struct FamilyKind {
   bool takes_fences;            // the combine has fence placements
   bool takes_split;             // send and receive halves can be launched apart
   bool takes_exchange = false;  // the user chooses mode, copy kernel and capacity
+  std::span<const FencePlacement> dispatch_fences{};  // placements; empty: no choice
   std::uint32_t top_k_max;
   std::uint32_t experts_per_sm_max;  // warp groups that fit a CTA, where experts own them
   std::span<const ConstantSpec> (*constants)();

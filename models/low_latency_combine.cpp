@@ -71,12 +71,13 @@ class CombineWriter {
       : workload_(workload),
         hardware_(hardware),
         times_(combine_times(workload, hardware, family)),
-        sites_(fence_sites(workload.fence)),
+        sites_(fence_sites(workload.fence, workload.fence_form)),
         row_(combine_message(workload.hidden, workload.combine_format)),
         sm_count_(static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count)),
         plan_("low-latency combine", workload.rank_count(), sm_count_, rates(hardware, family)) {}
 
   Plan write() {
+    if (workload_.record_accesses) add_memory();
     for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
       flags_.push_back(plan_.add_flags(RankId{r}, workload_.expert_count()));
       plan_.set_rank_start(RankId{r}, workload_.rank_start[r]);
@@ -106,30 +107,84 @@ class CombineWriter {
     return rates;
   }
 
+  // Rows in the buffers of their home ranks, by expert and then by token.
+  void add_memory() {
+    plan_.record_accesses();
+    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
+      first_row_.emplace_back();
+      std::uint32_t rows = 0;
+      for (std::uint32_t slot = 0; slot < workload_.expert_count(); ++slot) {
+        first_row_.back().push_back(rows);
+        rows += workload_.traffic->tokens(RankId{r}, workload_.expert_at(slot));
+      }
+      const std::uint32_t first = plan_.add_memory("row of the combine buffer", RankId{r}, rows);
+      for (std::uint32_t& row : first_row_.back()) row += first;
+    }
+  }
+
+  // Location of the first row that an expert slot sends to its home, if locations are recorded.
+  [[nodiscard]] std::uint32_t first_row(RankId home, std::uint32_t slot) const {
+    return first_row_.empty() ? 0 : first_row_[home.index()][slot];
+  }
+
+  // Of each token and choice of a rank, in order: where its row lies.
+  void locate_rows(RankId rank) {
+    row_of_choice_.clear();
+    if (first_row_.empty()) return;
+    std::vector<std::uint32_t> next = first_row_[rank.index()];
+    for (std::uint32_t t = 0; t < workload_.routing->token_count(rank); ++t)
+      for (const ExpertChoice choice : workload_.routing->choices(rank, t))
+        row_of_choice_.push_back(choice == kMasked ? 0
+                                                   : next[workload_.slot_of(expert_of(choice))]++);
+  }
+
   void write_rank(RankId rank) {
+    locate_rows(rank);
     const std::uint32_t tokens = workload_.routing->token_count(rank);
     const LowLatencyLaunch launch = combine_launch(workload_.expert_count(), sm_count_, tokens);
-    const bool apart = workload_.split.split || sites_.second_kernel;
-    const KernelId send = plan_.begin_kernel({.rank = rank,
-                                              .name = apart ? "combine send" : "combine",
-                                              .start_overhead = times_.start,
-                                              .finish_overhead = times_.finish});
     const Reduction reduction = reduction_of(rank, launch);
-    for (std::uint32_t c = 0; c < launch.cta_count; ++c) {
-      plan_.begin_cta();
+    // Send, poll, reduce: cut behind the send where the launch is split, and before the reduction
+    // where a kernel boundary stands for the fence. Within one kernel a grid sync lies between.
+    const bool split = workload_.split.split;
+    const bool reduces_apart = sites_.second_kernel;
+    begin_kernel(rank, split || reduces_apart ? "combine send" : "combine", -1);
+    write_ctas(launch, Role::combine_warp, [&](std::uint32_t c) {
       write_send(rank, launch, c);
-      if (!apart) write_receive(rank, launch, c, reduction);
+      if (!split) write_pollers(rank, launch, c, reduction);
+      if (!split && !reduces_apart) write_token_groups(rank, launch, c, reduction);
+    });
+    if (split) {
+      begin_kernel(rank, reduces_apart ? "combine poll" : "combine receive", last_kernel_);
+      write_ctas(launch, Role::load_warp, [&](std::uint32_t c) {
+        write_pollers(rank, launch, c, reduction);
+        if (!reduces_apart) write_token_groups(rank, launch, c, reduction);
+      });
     }
-    if (!apart) return;
-    plan_.begin_kernel({.rank = rank,
-                        .name = "combine receive",
-                        .after = send.value,
-                        .delay = workload_.split.gap,
-                        .start_overhead = times_.start,
-                        .finish_overhead = times_.finish});
+    if (!reduces_apart) return;
+    begin_kernel(rank, "combine receive", last_kernel_);
+    write_ctas(launch, Role::load_warp, [&](std::uint32_t c) {
+      write_token_groups(rank, launch, c, reduction);
+    });
+  }
+
+  void begin_kernel(RankId rank, std::string_view name, std::int64_t after) {
+    const KernelId kernel =
+        plan_.begin_kernel({.rank = rank,
+                            .name = name,
+                            .after = after,
+                            .delay = after < 0 ? Duration{} : workload_.split.gap,
+                            .start_overhead = times_.start,
+                            .finish_overhead = times_.finish});
+    last_kernel_ = kernel.value;
+  }
+
+  // Every CTA is launched; one that has nothing to do holds an agent of role `idle`.
+  template <typename Write>
+  void write_ctas(const LowLatencyLaunch& launch, Role idle, Write write) {
     for (std::uint32_t c = 0; c < launch.cta_count; ++c) {
       plan_.begin_cta();
-      write_receive(rank, launch, c, reduction);
+      write(c);
+      if (plan_.cta_is_empty()) plan_.begin_agent(idle);
     }
   }
 
@@ -137,10 +192,6 @@ class CombineWriter {
   void write_send(RankId rank, const LowLatencyLaunch& launch, std::uint32_t cta) {
     const std::uint32_t first = std::min(cta * launch.groups_per_cta, workload_.expert_count());
     const std::uint32_t last = std::min(first + launch.groups_per_cta, workload_.expert_count());
-    // CTAs beyond the experts are launched for the reduction; alone, the send kernel leaves them
-    // empty.
-    if (first == last && (workload_.split.split || sites_.second_kernel))
-      plan_.begin_agent(Role::combine_warp);
     for (std::uint32_t x = first; x < last; ++x) {
       const RankId home{x / workload_.experts_per_rank()};
       const std::uint32_t local = x % workload_.experts_per_rank();
@@ -150,8 +201,10 @@ class CombineWriter {
       const BarrierId group = plan_.add_barrier(warps + 1);
       for (std::uint32_t w = 0; w < warps; ++w) {
         plan_.begin_agent(Role::combine_warp);
-        for (std::uint32_t i = w; i < rows; i += warps)
+        for (std::uint32_t i = w; i < rows; i += warps) {
           plan_.put(Phase::send, home, row_, times_.row);
+          plan_.writes(first_row(home, workload_.slot_of(expert)) + i, AccessWay::bulk);
+        }
         plan_.drain(Phase::wire);
         plan_.barrier(Phase::send, group, times_.cta_barrier);
       }
@@ -164,6 +217,21 @@ class CombineWriter {
     }
   }
 
+  // Of a token group; each reduces its share of every row.
+  [[nodiscard]] std::uint32_t decode_warps() const {
+    return static_cast<std::uint32_t>((workload_.hidden + kChannelsPerWarp - 1) / kChannelsPerWarp);
+  }
+
+  // Tokens that one load warp and its decode warps reduce, and how the two meet.
+  struct TokenGroup {
+    std::vector<std::uint32_t> rows;       // valid choices of each token
+    std::vector<std::uint32_t> locations;  // of each row, if locations are recorded
+    FlagId landed{}, emptied{};
+    std::uint32_t ring = 0;  // location of the first stage
+
+    [[nodiscard]] std::uint32_t stage(std::uint32_t row) const { return ring + row % kRingStages; }
+  };
+
   // How a rank's tokens are cut over token groups: one load warp and its decode warps each.
   struct Reduction {
     std::uint32_t groups_per_cta;
@@ -173,9 +241,7 @@ class CombineWriter {
   Reduction reduction_of(RankId rank, const LowLatencyLaunch& launch) {
     const std::uint32_t warps =
         std::min(kWarpsPerCta, launch.groups_per_cta * launch.warps_per_group);
-    const auto decode_warps =
-        static_cast<std::uint32_t>((workload_.hidden + kChannelsPerWarp - 1) / kChannelsPerWarp);
-    const std::uint32_t groups = std::clamp(warps / (decode_warps + 1), 1U, 2U);
+    const std::uint32_t groups = std::clamp(warps / (decode_warps() + 1), 1U, 2U);
     std::uint32_t members = workload_.expert_count();
     const std::uint32_t tokens = workload_.routing->token_count(rank);
     for (std::uint32_t c = 0; c < launch.cta_count; ++c)
@@ -184,7 +250,7 @@ class CombineWriter {
     return {groups, plan_.add_barrier(members)};
   }
 
-  void write_receive(RankId rank,
+  void write_pollers(RankId rank,
                      const LowLatencyLaunch& launch,
                      std::uint32_t cta,
                      const Reduction& reduction) {
@@ -194,80 +260,95 @@ class CombineWriter {
       plan_.begin_agent(Role::flag_poller);
       plan_.wait(Phase::wait, FlagId{flags_[rank.index()].value + x}, 1);
       fence(Phase::wait, sites_.poller);
-      plan_.barrier(Phase::wait, reduction.grid, times_.grid_sync);
+      if (!sites_.second_kernel) plan_.barrier(Phase::wait, reduction.grid, times_.grid_sync);
     }
+  }
+
+  void write_token_groups(RankId rank,
+                          const LowLatencyLaunch& launch,
+                          std::uint32_t cta,
+                          const Reduction& reduction) {
     const std::uint32_t tokens = workload_.routing->token_count(rank);
     for (std::uint32_t q = 0; q < reduction.groups_per_cta; ++q) {
-      std::vector<std::uint32_t> rows;  // valid choices of each of the group's tokens
+      TokenGroup group;
       for (std::uint32_t t = cta + launch.cta_count * q; t < tokens;
            t += launch.cta_count * reduction.groups_per_cta) {
         const auto choices = workload_.routing->choices(rank, t);
-        rows.push_back(static_cast<std::uint32_t>(std::count_if(
+        group.rows.push_back(static_cast<std::uint32_t>(std::count_if(
             choices.begin(), choices.end(), [](ExpertChoice c) { return c != kMasked; })));
+        for (std::size_t k = 0; k < choices.size() && plan_.records_accesses(); ++k)
+          if (choices[k] != kMasked)
+            group.locations.push_back(row_of_choice_[t * workload_.top_k() + k]);
       }
-      if (!rows.empty()) write_token_group(rank, rows, reduction.grid);
+      if (!group.rows.empty()) write_token_group(rank, group, reduction.grid);
     }
-    if (first == last && cta >= tokens) plan_.begin_agent(Role::load_warp);  // nothing to do here
   }
 
-  void write_token_group(RankId rank, const std::vector<std::uint32_t>& rows, BarrierId grid) {
-    const FlagId landed = plan_.add_flag(rank);
-    const FlagId emptied = plan_.add_flag(rank);
-    write_load_warp(rows, landed, emptied, grid);
+  void write_token_group(RankId rank, TokenGroup& group, BarrierId grid) {
+    group.landed = plan_.add_step_flag(rank);
+    group.emptied = plan_.add_step_flag(rank);
+    group.ring = plan_.add_shared_memory("stage of the ring", rank, kRingStages);
+    write_load_warp(group, grid);
     plan_.begin_agent(Role::decode_warps);
     std::uint32_t row = 0;
-    for (const std::uint32_t token_rows : rows) {
+    for (const std::uint32_t token_rows : group.rows) {
       for (std::uint32_t k = 0; k < token_rows; ++k) {
-        plan_.wait(Phase::receive, landed, ++row);
+        plan_.wait(Phase::receive, group.landed, ++row);
         plan_.work(Phase::reduce, times_.decode);
-        fence(Phase::reduce, sites_.stage_release);
-        plan_.signal(Phase::reduce, emptied, 1, {}, Scope::cta);
+        plan_.reads(group.stage(row - 1), AccessWay::generic);
+        fence(Phase::reduce, sites_.stage_release, decode_warps());
+        plan_.signal(Phase::reduce, group.emptied, 1, {}, Scope::cta);
       }
       plan_.work(Phase::store, times_.store);
     }
   }
 
-  void write_load_warp(const std::vector<std::uint32_t>& rows,
-                       FlagId landed,
-                       FlagId emptied,
-                       BarrierId grid) {
+  void write_load_warp(const TokenGroup& group, BarrierId grid) {
     plan_.begin_agent(Role::load_warp);
-    plan_.barrier(Phase::wait, grid, times_.grid_sync);
+    if (!sites_.second_kernel) plan_.barrier(Phase::wait, grid, times_.grid_sync);
     plan_.work(Phase::receive, times_.reduce_setup);
     fence(Phase::receive, sites_.after_grid_sync);
     std::uint32_t row = 0;
-    for (const std::uint32_t token_rows : rows) {
+    for (const std::uint32_t token_rows : group.rows) {
       for (std::uint32_t k = 0; k < token_rows; ++k, ++row) {
-        if (row >= kRingStages) plan_.wait(Phase::receive, emptied, row + 1 - kRingStages);
-        if (k == 0) fence_loads(sites_.token, landed, row);
-        fence_loads(sites_.load, landed, row);
+        if (row >= kRingStages) plan_.wait(Phase::receive, group.emptied, row + 1 - kRingStages);
+        if (k == 0) fence_loads(sites_.token, group.landed, row);
+        fence_loads(sites_.load, group.landed, row);
         if (sites_.generic_copy) {
           const std::int64_t trips = (row_.count + kGenericTripBytes - 1) / kGenericTripBytes;
           plan_.serve(Phase::receive, row_, trips * times_.generic_trip);
-          plan_.signal(Phase::receive, landed, 1, {}, Scope::cta);
+          touch_row(group, row, AccessWay::generic);
+          plan_.signal(Phase::receive, group.landed, 1, {}, Scope::cta);
         } else {
-          plan_.load(Phase::receive, row_, landed, times_.load);
+          plan_.load(Phase::receive, row_, group.landed, times_.load);
+          touch_row(group, row, AccessWay::bulk);
         }
       }
     }
   }
 
+  void touch_row(const TokenGroup& group, std::uint32_t row, AccessWay way) {
+    if (!plan_.records_accesses()) return;
+    plan_.reads(group.locations[row], way);
+    plan_.writes(group.stage(row), way);
+  }
+
   // A fence that reaches further than its CTA waits for the thread's own bulk loads, and so empties
   // the ring: in M10 the period of a row grows from what memory and SM take to pass it to that, a
   // load's latency and the fence, whatever the depth of the ring. A fence of the system is long
-  // enough to travel while the last row lands.
+  // enough to travel while the last row lands; those of gpu and cluster are taken to do the same.
   void fence_loads(FenceKind kind, FlagId landed, std::uint32_t loads) {
-    const bool drains = kind == FenceKind::proxy_async || kind == FenceKind::acq_rel_sys;
+    const bool is_wide = kind == FenceKind::acq_rel_sys || kind == FenceKind::acq_rel_gpu ||
+                         kind == FenceKind::acq_rel_cluster;
+    const bool drains = kind == FenceKind::proxy_async || is_wide;
     if (!drains || loads == 0) return fence(Phase::receive, kind);
     plan_.wait(Phase::receive, landed, loads);
     const Duration whole = fence_cost(hardware_, kind);
-    plan_.fence(Phase::receive,
-                kind,
-                kind == FenceKind::acq_rel_sys ? std::max(Duration{}, whole - times_.load) : whole);
+    plan_.fence(Phase::receive, kind, is_wide ? std::max(Duration{}, whole - times_.load) : whole);
   }
 
-  void fence(Phase phase, FenceKind kind) {
-    if (kind != FenceKind::none) plan_.fence(phase, kind, fence_cost(hardware_, kind));
+  void fence(Phase phase, FenceKind kind, std::uint32_t warps = 1) {
+    if (kind != FenceKind::none) plan_.fence(phase, kind, fence_cost(hardware_, kind), warps);
   }
 
   const Workload& workload_;
@@ -278,6 +359,10 @@ class CombineWriter {
   std::uint32_t sm_count_;
   PlanBuilder plan_;
   std::vector<FlagId> flags_;  // one block of flags a rank
+  std::int64_t last_kernel_ = -1;
+  // Locations, if they are recorded.
+  std::vector<std::vector<std::uint32_t>> first_row_;  // by home rank, expert slot
+  std::vector<std::uint32_t> row_of_choice_;           // of the rank being written
 };
 
 }  // namespace

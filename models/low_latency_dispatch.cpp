@@ -84,6 +84,7 @@ class DispatchWriter {
               rates(hardware, family)) {}
 
   Plan write() {
+    if (workload_.record_accesses) add_memory();
     const std::uint32_t experts = workload_.expert_count();
     for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
       sent_.push_back(plan_.add_flags(RankId{r}, experts));
@@ -127,8 +128,37 @@ class DispatchWriter {
     return Bytes{times * most * message_.count};
   }
 
+  // Staging rows, in pieces that one sender casts, and message slots by (local expert, source).
+  void add_memory() {
+    plan_.record_accesses();
+    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
+      staging_.push_back(
+          plan_.add_memory("piece of a staging row",
+                           RankId{r},
+                           workload_.routing->token_count(RankId{r}) * workload_.top_k()));
+      slots_.emplace_back();
+      std::uint32_t messages = 0;
+      for (const ExpertId expert : workload_.placement->experts_of(RankId{r}))
+        for (std::uint32_t source = 0; source < workload_.rank_count(); ++source) {
+          slots_.back().push_back(messages);
+          messages += workload_.traffic->tokens(RankId{source}, expert);
+        }
+      const std::uint32_t first =
+          plan_.add_memory("message of the receive buffer", RankId{r}, messages);
+      for (std::uint32_t& slot : slots_.back()) slot += first;
+    }
+  }
+
+  // Location of the first message of a source for an expert of a rank.
+  [[nodiscard]] std::uint32_t first_message(std::uint32_t target,
+                                            std::uint32_t local,
+                                            std::uint32_t source) const {
+    return slots_.empty() ? 0 : slots_[target][local * workload_.rank_count() + source];
+  }
+
   void write_rank(RankId rank) {
     const bool split = workload_.split.split;
+    sent_by_slot_.assign(workload_.expert_count(), 0);
     const KernelId send = plan_.begin_kernel({.rank = rank,
                                               .name = split ? "dispatch send" : "dispatch",
                                               .start_overhead = times_.start,
@@ -188,7 +218,18 @@ class DispatchWriter {
       plan_.wait(Phase::wait, first_sent_[rank.index()], first_token_messages(rank));
       plan_.work(Phase::cast, (releases - early) * times_.clean_release);
     }
-    plan_.signal(Phase::cast, cleaned_[rank.index()]);
+    plan_.signal(Phase::cast, cleaned_[rank.index()], 1, {}, Scope::gpu);
+  }
+
+  [[nodiscard]] std::uint32_t senders() const { return workload_.top_k(); }
+
+  [[nodiscard]] std::uint32_t staging(RankId rank, std::uint32_t token) const {
+    return staging_.empty() ? 0 : staging_[rank.index()] + token * senders();
+  }
+
+  // DeepEP copies payload with ld.global.nc, ours with ordinary loads.
+  [[nodiscard]] AccessWay payload_loads() const {
+    return signals_ == SignalWords::cleaned ? AccessWay::non_coherent : AccessWay::generic;
   }
 
   [[nodiscard]] std::uint32_t first_token_messages(RankId rank) const {
@@ -204,14 +245,20 @@ class DispatchWriter {
     const std::uint32_t tokens = workload_.routing->token_count(rank);
     for (std::uint32_t t = cta; t < tokens; t += launch_.cta_count) {
       plan_.work(Phase::cast, times_.cast);
+      plan_.writes(staging(rank, t) + k, AccessWay::generic);
       plan_.barrier(Phase::cast, cast, times_.cta_barrier);
       const ExpertChoice choice = workload_.routing->choices(rank, t)[k];
       if (choice == kMasked) continue;
       const std::uint32_t slot = workload_.slot_of(expert_of(choice));
       plan_.work(Phase::send, times_.reserve);
-      plan_.put(Phase::send, RankId{slot / workload_.experts_per_rank()}, message_, times_.message);
+      const std::uint32_t target = slot / workload_.experts_per_rank();
+      plan_.put(Phase::send, RankId{target}, message_, times_.message);
+      plan_.reads(staging(rank, t), payload_loads(), senders());
+      plan_.writes(first_message(target, slot % workload_.experts_per_rank(), rank.value) +
+                       sent_by_slot_[slot]++,
+                   AccessWay::generic);
       plan_.drain(Phase::wire);
-      plan_.signal(Phase::signal, FlagId{sent_[rank.index()].value + slot});
+      plan_.signal(Phase::signal, FlagId{sent_[rank.index()].value + slot}, 1, {}, Scope::gpu);
       if (t == 0) plan_.signal(Phase::signal, first_sent_[rank.index()], 1, {}, Scope::cta);
     }
     plan_.barrier(Phase::send, all, times_.cta_barrier);
@@ -252,8 +299,10 @@ class DispatchWriter {
           plan_.work(Phase::receive, times_.receive_setup);
         }
         plan_.barrier(Phase::receive, group, times_.cta_barrier);
-        for (std::uint32_t i = w; i < rows; i += warps)
+        for (std::uint32_t i = w; i < rows; i += warps) {
           plan_.serve(Phase::receive, message_, times_.row);
+          plan_.reads(first_message(rank.value, local, source) + i, payload_loads());
+        }
       }
     }
   }
@@ -265,6 +314,10 @@ class DispatchWriter {
   Bytes message_;
   PlanBuilder plan_;
   std::vector<FlagId> sent_, cleaned_, first_sent_, count_word_;  // one block of flags a rank
+  // Locations, if they are recorded.
+  std::vector<std::uint32_t> staging_;             // by rank
+  std::vector<std::vector<std::uint32_t>> slots_;  // by rank, (local expert, source)
+  std::vector<std::uint32_t> sent_by_slot_;        // of the rank being written
 };
 
 }  // namespace

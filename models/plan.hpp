@@ -44,19 +44,22 @@ inline constexpr std::array<std::string_view, 9> kOpKindNames = {
     "work", "serve", "load", "put", "drain", "signal", "wait", "fence", "barrier"};
 
 enum class Scope : std::uint8_t { cta, cluster, gpu, sys };
+inline constexpr std::array<std::string_view, 4> kScopeNames = {"cta", "cluster", "gpu", "sys"};
 
 // Fences of PTX that a plan can hold. `none` is no fence at all.
 enum class FenceKind : std::uint8_t {
   none,
   acq_rel_cta,
+  acq_rel_cluster,
   acq_rel_gpu,
   acq_rel_sys,
   proxy_async,             // fence.proxy.async, all state spaces
   proxy_async_global,      // .global
   proxy_async_shared_cta,  // .shared::cta
 };
-inline constexpr std::array<std::string_view, 7> kFenceNames = {"none",
+inline constexpr std::array<std::string_view, 8> kFenceNames = {"none",
                                                                 "acq_rel.cta",
+                                                                "acq_rel.cluster",
                                                                 "acq_rel.gpu",
                                                                 "acq_rel.sys",
                                                                 "proxy.async",
@@ -102,14 +105,19 @@ inline constexpr std::array<std::string_view, 16> kRoleNames = {"send warps",
 // Operation::detail of a wait whose own time is that of waking up: a flag that is set costs
 // nothing.
 inline constexpr std::uint16_t kWakes = 1;
+// Of a stream's wait for what peers wrote into this rank's memory: nothing flushes their writes.
+inline constexpr std::uint16_t kUnflushed = 2;
+// Operation::detail of a signal at system scope that releases nothing.
+inline constexpr std::uint16_t kRelaxed = 0x100;
 
 struct Operation {
   OpKind kind;
   Phase phase;
-  std::uint16_t detail;  // fence: FenceKind; signal: Scope; serve, load: index of a rate cap;
-                         // wait: kWakes or 0
+  std::uint16_t detail;  // fence: FenceKind; signal: Scope, or kRelaxed; serve, load: index of a
+                         // rate cap; wait: kWakes, kUnflushed or 0
   std::uint32_t target;  // put: rank; load, signal, wait: flag; barrier: barrier
-  std::uint32_t count;   // serve, load, put: bytes; signal: increment; wait: count to reach
+  std::uint32_t count;   // serve, load, put: bytes; signal: increment; wait: count to reach;
+                         // fence: warps of the agent that execute it, side by side
   std::uint32_t time;    // least time of the operation in picoseconds (at most 4.29 ms)
 };
 static_assert(sizeof(Operation) == 16);
@@ -157,6 +165,9 @@ struct KernelEdge {
 
 struct Flag {
   RankId home;  // the rank whose memory holds it
+  // A wait for n asks for the first n steps, whoever completed which of them: a row landed, a row
+  // taken out. Else any signals that add up to n will do.
+  bool in_steps = false;
 };
 
 struct Barrier {
@@ -189,6 +200,33 @@ struct RankRates {
   Duration local_signal;     // until a poller of the same GPU sees a flag
 };
 
+// What an operation does to memory, for a checker: the engine looks at bytes alone.
+enum class AccessKind : std::uint8_t {
+  read,
+  write,
+  step,  // a signal: `location` is the step that it completes, of a flag that counts steps
+};
+enum class AccessWay : std::uint8_t {
+  generic,
+  non_coherent,  // ld.global.nc
+  bulk,          // by an asynchronous copy, complete as its operation kind says
+};
+struct Access {
+  std::uint32_t operation;
+  std::uint32_t location;  // the first of `count`
+  std::uint32_t count;
+  AccessKind kind;
+  AccessWay way;
+};
+
+// Locations in a row that mean the same: the rows of a buffer, the stages of a ring.
+struct MemoryRange {
+  std::string_view name;  // of one of them: "row of the receive buffer"
+  RankId rank;
+  bool is_shared;       // shared memory of a CTA; else global memory of the rank
+  std::uint32_t first;  // location; the range ends where the next begins
+};
+
 struct Plan {
   std::string_view name;
   std::uint32_t rank_count = 0;
@@ -204,6 +242,11 @@ struct Plan {
   std::vector<Flag> flags;
   std::vector<Barrier> barriers;
   std::vector<Duration> rank_start;  // one a rank; launch skew
+
+  // Empty unless they were asked for (Workload::record_accesses). In the order of operations.
+  std::vector<Access> accesses;
+  std::vector<MemoryRange> memory;
+  std::uint32_t location_count = 0;
 
   [[nodiscard]] RankId rank_of(const Agent& agent) const {
     return kernels[ctas[agent.cta.index()].kernel.index()].rank;

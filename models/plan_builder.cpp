@@ -92,8 +92,14 @@ AgentId PlanBuilder::begin_agent(Role role) {
 FlagId PlanBuilder::add_flags(RankId home, std::uint32_t count) {
   check(home.value < plan_.rank_count, "a flag lives on a rank of the plan");
   const FlagId first{next_index(plan_.flags)};
-  plan_.flags.insert(plan_.flags.end(), count, Flag{home});
+  plan_.flags.insert(plan_.flags.end(), count, Flag{home, false});
   return first;
+}
+
+FlagId PlanBuilder::add_step_flag(RankId home) {
+  const FlagId flag = add_flag(home);
+  plan_.flags.back().in_steps = true;
+  return flag;
 }
 
 BarrierId PlanBuilder::add_barrier(std::uint32_t members) {
@@ -158,12 +164,62 @@ void PlanBuilder::sleep(Phase phase, FlagId flag, std::uint32_t count, Duration 
   append({OpKind::wait, phase, kWakes, flag.value, count, narrow_time(wake)});
 }
 
-void PlanBuilder::fence(Phase phase, FenceKind kind, Duration cost) {
-  append({OpKind::fence, phase, static_cast<std::uint16_t>(kind), 0, 0, narrow_time(cost)});
+void PlanBuilder::fence(Phase phase, FenceKind kind, Duration cost, std::uint32_t warps) {
+  check(warps > 0, "somebody executes a fence");
+  append({OpKind::fence, phase, static_cast<std::uint16_t>(kind), 0, warps, narrow_time(cost)});
 }
 
 void PlanBuilder::barrier(Phase phase, BarrierId group, Duration cost) {
   append({OpKind::barrier, phase, 0, group.value, 0, narrow_time(cost)});
+}
+
+std::uint32_t PlanBuilder::add_memory(std::string_view name, RankId rank, std::uint32_t count) {
+  const std::uint32_t first = plan_.location_count;
+  if (!records_accesses_) return first;
+  check(count <= std::numeric_limits<std::uint32_t>::max() - first, "locations fit 32 bits");
+  if (count > 0) plan_.memory.push_back({name, rank, false, first});
+  plan_.location_count += count;
+  return first;
+}
+
+std::uint32_t PlanBuilder::add_shared_memory(std::string_view name,
+                                             RankId rank,
+                                             std::uint32_t count) {
+  const std::uint32_t first = add_memory(name, rank, count);
+  if (records_accesses_ && count > 0) plan_.memory.back().is_shared = true;
+  return first;
+}
+
+void PlanBuilder::add_access(AccessKind kind,
+                             AccessWay way,
+                             std::uint32_t location,
+                             std::uint32_t count) {
+  if (!records_accesses_ || count == 0) return;
+  check(!plan_.operations.empty(), "an access belongs to an operation");
+  plan_.accesses.push_back({next_index(plan_.operations) - 1, location, count, kind, way});
+}
+
+void PlanBuilder::reads(std::uint32_t location, AccessWay way, std::uint32_t count) {
+  add_access(AccessKind::read, way, location, count);
+}
+
+void PlanBuilder::writes(std::uint32_t location, AccessWay way, std::uint32_t count) {
+  add_access(AccessKind::write, way, location, count);
+}
+
+void PlanBuilder::completes_step(std::uint32_t step) {
+  add_access(AccessKind::step, AccessWay::generic, step, 1);
+}
+
+void PlanBuilder::releases_nothing() {
+  check(plan_.operations.back().kind == OpKind::signal, "a signal is relaxed");
+  plan_.operations.back().detail = kRelaxed;
+}
+
+void PlanBuilder::awaits_flush() {
+  check(plan_.operations.back().kind == OpKind::wait && plan_.operations.back().detail == 0,
+        "a wait that does not sleep may need a flush");
+  plan_.operations.back().detail = kUnflushed;
 }
 
 void PlanBuilder::reserve(std::size_t operations, std::size_t agents) {

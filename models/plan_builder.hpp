@@ -33,10 +33,13 @@ class PlanBuilder {
   void wait_for_kernel(KernelId earlier, Duration delay);
   CtaId begin_cta();
   AgentId begin_agent(Role role);
+  [[nodiscard]] bool cta_is_empty() const { return plan_.ctas.back().agent_count == 0; }
 
   FlagId add_flag(RankId home) { return add_flags(home, 1); }
   // `count` flags with consecutive ids; the first is returned.
   FlagId add_flags(RankId home, std::uint32_t count);
+  // A flag whose waits ask for steps in order (Flag::in_steps).
+  FlagId add_step_flag(RankId home);
   BarrierId add_barrier(std::uint32_t members);
   // A rate cap for serve and load operations; equal caps share one index.
   std::uint16_t rate_cap(Bandwidth cap);
@@ -57,8 +60,23 @@ class PlanBuilder {
   void wait(Phase phase, FlagId flag, std::uint32_t count, Duration least = {});
   // The same for one that sleeps: `wake` is spent only where the flag was not set yet.
   void sleep(Phase phase, FlagId flag, std::uint32_t count, Duration wake);
-  void fence(Phase phase, FenceKind kind, Duration cost);
+  // `warps` of the agent execute it, side by side.
+  void fence(Phase phase, FenceKind kind, Duration cost, std::uint32_t warps = 1);
   void barrier(Phase phase, BarrierId group, Duration cost = {});
+
+  // What the operations touch is kept from here on; until then, or without it, the calls below do
+  // nothing.
+  void record_accesses() { records_accesses_ = true; }
+  [[nodiscard]] bool records_accesses() const { return records_accesses_; }
+  // `count` locations, of which the first is returned.
+  std::uint32_t add_memory(std::string_view name, RankId rank, std::uint32_t count);
+  std::uint32_t add_shared_memory(std::string_view name, RankId rank, std::uint32_t count);
+  // Of the operation written last.
+  void reads(std::uint32_t location, AccessWay way, std::uint32_t count = 1);
+  void writes(std::uint32_t location, AccessWay way, std::uint32_t count = 1);
+  void completes_step(std::uint32_t step);
+  void releases_nothing();  // a signal: its order is relaxed
+  void awaits_flush();      // a stream's wait for what others wrote here: no flush is behind it
 
   void reserve(std::size_t operations, std::size_t agents);
   void set_rank_start(RankId rank, Duration start) { plan_.rank_start[rank.index()] = start; }
@@ -66,8 +84,10 @@ class PlanBuilder {
 
  private:
   void append(Operation operation);
+  void add_access(AccessKind kind, AccessWay way, std::uint32_t location, std::uint32_t count);
 
   Plan plan_;
+  bool records_accesses_ = false;
 };
 
 }  // namespace epsim

@@ -6,20 +6,6 @@
 
 namespace epsim {
 
-FencePlacement read_fence_placement(const JsonValue& value) {
-  constexpr std::array kAliases = {
-      std::pair{"none", FencePlacement::P0},
-      std::pair{"proxy_async_once", FencePlacement::P1b},
-      std::pair{"proxy_async_per_load", FencePlacement::P3},
-      std::pair{"threadfence_system_per_load", FencePlacement::P5},
-  };
-  std::vector<std::string_view> words(kFencePlacementNames.begin(), kFencePlacementNames.end());
-  for (const auto& [alias, ignored] : kAliases) words.emplace_back(alias);
-  const std::size_t found = value.one_of(words);
-  if (found < kFencePlacementNames.size()) return static_cast<FencePlacement>(found);
-  return kAliases[found - kFencePlacementNames.size()].second;
-}
-
 double read_exchange_capacity(const JsonValue& value) {
   if (value.is_string()) {
     (void)value.one_of({"worst"});

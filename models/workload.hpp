@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "models/fence_placement.hpp"
 #include "sim/base/json.hpp"
 #include "sim/base/units.hpp"
 #include "topologies/topology.hpp"
@@ -23,16 +24,6 @@ enum class CombineFormat : std::uint8_t { bf16, logfmt10 };
 inline constexpr std::array<std::string_view, 2> kMoeOperationNames = {"dispatch", "combine"};
 inline constexpr std::array<std::string_view, 2> kDispatchFormatNames = {"fp8", "bf16"};
 inline constexpr std::array<std::string_view, 2> kCombineFormatNames = {"bf16", "logfmt10"};
-
-// Where the receive side of a combine puts fences; none is P0. Each closes other edges
-// (docs/fences.md).
-enum class FencePlacement : std::uint8_t { P0, P1, P1b, P2, P3, P3g, P3s, P4, P5, P6, P7, P1b_P4 };
-inline constexpr std::array<std::string_view, 12> kFencePlacementNames = {
-    "P0", "P1", "P1b", "P2", "P3", "P3g", "P3s", "P4", "P5", "P6", "P7", "P1b+P4"};
-
-// Reads P0 ... P7, P1b+P4, or the names that observations use: none, proxy_async_once (P1b),
-// proxy_async_per_load (P3), threadfence_system_per_load (P5).
-[[nodiscard]] FencePlacement read_fence_placement(const JsonValue& value);
 
 // Which kernels of a split launch a latency is asked of.
 enum class SplitPart : std::uint8_t { whole, send, receive };
@@ -71,13 +62,16 @@ struct Workload {
   std::int64_t hidden = 0;
   DispatchFormat dispatch_format = DispatchFormat::fp8;
   CombineFormat combine_format = CombineFormat::bf16;
-  FencePlacement fence = FencePlacement::P0;
-  std::int64_t sms = 0;  // intranode kernels, persistent exchanges: SMs that communicate
+  FencePlacement fence = FencePlacement::P0;  // of the combine
+  FenceForm fence_form;
+  FenceChoice dispatch_fence;  // intranode
+  std::int64_t sms = 0;        // intranode kernels, persistent exchanges: SMs that communicate
   bool counted = false;  // intranode dispatch: counts are exchanged and read by the host first
   SplitLaunch split;
   ExchangeOptions exchange;
   bool fluid_fabric = false;         // puts share links as fluid flows instead of in pieces
   std::vector<Duration> rank_start;  // launch skew, one a rank
+  bool record_accesses = false;      // plans say what their operations touch, for a checker
 
   [[nodiscard]] std::uint32_t rank_count() const { return routing->rank_count(); }
   [[nodiscard]] std::uint32_t expert_count() const { return routing->expert_count(); }

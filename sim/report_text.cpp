@@ -200,8 +200,9 @@ std::string scenario_text(const Scenario& scenario) {
                       kDispatchFormatNames[static_cast<std::size_t>(scenario.dispatch_format)],
                       kCombineFormatNames[static_cast<std::size_t>(scenario.combine_format)]);
   if (kind.takes_fences)
-    text +=
-        fmt::format(", fence {}", kFencePlacementNames[static_cast<std::size_t>(scenario.fence)]);
+    text += fmt::format(", fence {}", to_text(FenceChoice{scenario.fence, scenario.fence_form}));
+  if (!kind.dispatch_fences.empty())
+    text += fmt::format(", dispatch fence {}", to_text(scenario.dispatch_fence));
   text += "\n";
   for (const std::string& change : scenario.overridden)
     text += fmt::format("  override {}\n", change);

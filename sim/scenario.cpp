@@ -158,21 +158,63 @@ void write_exchange(const Scenario& scenario, JsonWriter& writer) {
   exchange.capacity > 0 ? writer.value(exchange.capacity) : writer.value("worst");
 }
 
+constexpr std::array kNoFences = {FencePlacement::P0};
+
+// Whether the receive side of an operation acquires through one proxy and reads through another is
+// a matter of the family.
+FenceRules combine_fence_rules(const FamilyKind& kind) {
+  static constexpr auto kAll = [] {
+    std::array<FencePlacement, kFencePlacementNames.size()> all{};
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<FencePlacement>(i);
+    return all;
+  }();
+  if (kind.takes_fences) return {.placements = kAll, .otherwise = ""};
+  if (kind.takes_sms)
+    return {.placements = kNoFences,
+            .otherwise = "this combine reads its rings by ordinary loads, as it does their tails"};
+  return {.placements = kNoFences, .otherwise = "kernels end between a meeting and what it guards"};
+}
+
+FenceRules dispatch_fence_rules(const FamilyKind& kind) {
+  if (!kind.dispatch_fences.empty())
+    return {.placements = kind.dispatch_fences,
+            .in_shared_memory = false,
+            .otherwise =
+                "a receiver has no grid sync, no decode warps and no second kernel, and "
+                "no ordinary access to the shared memory that its rows pass"};
+  if (kind.takes_fences)
+    return {.placements = kNoFences,
+            .otherwise = "this dispatch reads its messages by ordinary loads; see combine.fence"};
+  return {.placements = kNoFences, .otherwise = "kernels end between a meeting and what it guards"};
+}
+
+void read_dispatch(JsonObject& root, Scenario& scenario) {
+  const auto dispatch = root.optional("dispatch");
+  if (!dispatch) return;
+  const FamilyKind& kind = *find_family(scenario.kernel);
+  JsonObject object = dispatch->object();
+  if (const auto format = object.optional("format")) {
+    scenario.dispatch_format = read_enum<DispatchFormat>(*format, kDispatchFormatNames);
+    if (kind.takes_exchange && scenario.dispatch_format != DispatchFormat::bf16)
+      format->fail_expected("\"bf16\": this exchange moves rows as they are");
+  }
+  scenario.dispatch_fence = read_fence_choice(object, dispatch_fence_rules(kind));
+  object.finish();
+}
+
 void read_combine(JsonObject& root, Scenario& scenario) {
   const auto combine = root.optional("combine");
   if (!combine) return;
+  const FamilyKind& kind = *find_family(scenario.kernel);
   JsonObject object = combine->object();
   if (const auto format = object.optional("format")) {
     scenario.combine_format = read_enum<CombineFormat>(*format, kCombineFormatNames);
-    if (find_family(scenario.kernel)->takes_exchange &&
-        scenario.combine_format != CombineFormat::bf16)
+    if (kind.takes_exchange && scenario.combine_format != CombineFormat::bf16)
       format->fail_expected("\"bf16\": this exchange moves rows as they are");
   }
-  if (const auto fence = object.optional("fence")) {
-    scenario.fence = read_fence_placement(*fence);
-    if (scenario.fence != FencePlacement::P0 && !find_family(scenario.kernel)->takes_fences)
-      fence->fail(fmt::format("{} has no fence placements", scenario.kernel));
-  }
+  const FenceChoice fence = read_fence_choice(object, combine_fence_rules(kind));
+  scenario.fence = fence.placement;
+  scenario.fence_form = fence.form;
   object.finish();
 }
 
@@ -189,15 +231,19 @@ void read_operations(JsonObject& root, Scenario& scenario) {
 
 }  // namespace
 
-Scenario load_scenario(const std::filesystem::path& path,
-                       const std::vector<std::string>& settings) {
-  JsonDocument document = JsonDocument::read(path);
+void apply_settings(JsonDocument& document, const std::vector<std::string>& settings) {
   for (const std::string& setting : settings) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos)
       throw InputError("--set " + setting, "", "expected dotted.key=value");
     document.set(setting.substr(0, equals), setting.substr(equals + 1));
   }
+}
+
+Scenario load_scenario(const std::filesystem::path& path,
+                       const std::vector<std::string>& settings) {
+  JsonDocument document = JsonDocument::read(path);
+  apply_settings(document, settings);
   return read_scenario(document, path.parent_path());
 }
 
@@ -214,16 +260,7 @@ Scenario read_scenario(const JsonDocument& document, const std::filesystem::path
   const JsonValue hidden = root.required("hidden");
   scenario.hidden = hidden.integer_in(128, kMostHidden);
   if (scenario.hidden % 128 != 0) hidden.fail_expected("a multiple of 128 channels");
-  if (const auto dispatch = root.optional("dispatch")) {
-    JsonObject object = dispatch->object();
-    if (const auto format = object.optional("format")) {
-      scenario.dispatch_format = read_enum<DispatchFormat>(*format, kDispatchFormatNames);
-      if (find_family(scenario.kernel)->takes_exchange &&
-          scenario.dispatch_format != DispatchFormat::bf16)
-        format->fail_expected("\"bf16\": this exchange moves rows as they are");
-    }
-    object.finish();
-  }
+  read_dispatch(root, scenario);
   read_combine(root, scenario);
   read_operations(root, scenario);
   if (const auto skew = root.optional("launch_skew")) {
@@ -262,10 +299,11 @@ void write_scenario(const Scenario& scenario, JsonWriter& writer) {
   writer.end_object();
   writer.key("dispatch").begin_object();
   writer.field("format", kDispatchFormatNames[static_cast<std::size_t>(scenario.dispatch_format)]);
+  if (!kind.dispatch_fences.empty()) write_fence_choice(scenario.dispatch_fence, writer);
   writer.end_object().key("combine").begin_object();
   writer.field("format", kCombineFormatNames[static_cast<std::size_t>(scenario.combine_format)]);
-  writer.field("fence", kFencePlacementNames[static_cast<std::size_t>(scenario.fence)])
-      .end_object();
+  write_fence_choice({scenario.fence, scenario.fence_form}, writer);
+  writer.end_object();
   writer.key("operations").begin_array();
   if (scenario.run_dispatch) writer.value("dispatch");
   if (scenario.run_combine) writer.value("combine");
@@ -287,6 +325,8 @@ Workload make_workload(const Scenario& scenario) {
   workload.dispatch_format = scenario.dispatch_format;
   workload.combine_format = scenario.combine_format;
   workload.fence = scenario.fence;
+  workload.fence_form = scenario.fence_form;
+  workload.dispatch_fence = scenario.dispatch_fence;
   workload.sms = scenario.sms;
   workload.counted = scenario.counted;
   workload.split = scenario.split;

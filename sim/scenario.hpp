@@ -32,7 +32,9 @@ struct Scenario {
   bool run_combine = true;
   DispatchFormat dispatch_format = DispatchFormat::fp8;
   CombineFormat combine_format = CombineFormat::bf16;
-  FencePlacement fence = FencePlacement::P0;
+  FencePlacement fence = FencePlacement::P0;  // of the combine
+  FenceForm fence_form;
+  FenceChoice dispatch_fence;
   std::int64_t sms = 0;
   bool counted = false;
   SplitLaunch split;
@@ -44,6 +46,7 @@ struct Scenario {
 };
 
 // Each `setting` is "dotted.key=value", applied before reading. Throws InputError.
+void apply_settings(JsonDocument& document, const std::vector<std::string>& settings);
 [[nodiscard]] Scenario load_scenario(const std::filesystem::path& path,
                                      const std::vector<std::string>& settings = {});
 [[nodiscard]] Scenario read_scenario(const JsonDocument& document,

@@ -55,6 +55,11 @@ inline RandomWorkload random_workload(std::uint64_t seed) {
   const std::uint32_t skew = draw(2) == 0 ? 1 : 5'000'000;
   for (std::uint32_t r = 0; r < spec.shape.ranks; ++r)
     workload.rank_start.push_back(Duration{draw(skew)});
+  const auto& ring_fences = random.kind->dispatch_fences;
+  if (!ring_fences.empty())
+    workload.dispatch_fence.placement = ring_fences[draw(ring_fences.size())];
+  workload.fence_form.space = static_cast<FenceSpace>(draw(kFenceSpaceNames.size()));
+  workload.fence_form.scope = static_cast<Scope>(draw(kScopeNames.size()));
   return random;
 }
 

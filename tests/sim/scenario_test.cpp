@@ -220,10 +220,43 @@ TEST_CASE("Scenario: an intranode scenario that breaks the format is refused at 
           "/kernel/mode: deepep-intranode-1.2.1 does not take this option");
   refused("\"hidden\"",
           "\"combine\": {\"fence\": \"P3\"}, \"hidden\"",
-          "/combine/fence: deepep-intranode-1.2.1 has no fence placements");
+          "/combine/fence: P3 means nothing here: this combine reads its rings by ordinary loads, "
+          "as it does their tails");
   CHECK(
       error_of(with(kIntranode, "\"hidden\"", "\"combine\": {\"fence\": \"none\"}, \"hidden\"")) ==
       "no error");
+}
+
+TEST_CASE("Scenario: the form of fences is read, kept, shown and given to the model") {
+  const Scenario scenario =
+      read(with(kLowLatency, "\"P1b+P4\"", "\"P3\", \"fence_space\": \"global\""));
+  CHECK(scenario.fence_form.space == FenceSpace::global);
+  CHECK(make_workload(scenario).fence_form == scenario.fence_form);
+  CHECK(written(read(written(scenario))) == written(scenario));
+  CHECK(written(scenario).find("\"fence_space\": \"global\"") != std::string::npos);
+  CHECK(written(read(kLowLatency)).find("\"fence_space\": \"both+shared::cta\"") !=
+        std::string::npos);
+  const Scenario wide = read(with(kLowLatency, "\"P1b+P4\"", "\"P5\", \"fence_scope\": \"gpu\""));
+  CHECK(make_workload(wide).fence_form.scope == Scope::gpu);
+  CHECK(written(read(written(wide))) == written(wide));
+}
+
+TEST_CASE("Scenario: the receivers of an intranode dispatch have fences of their own") {
+  const std::string fenced =
+      with(kIntranode, "\"hidden\"", "\"dispatch\": {\"fence\": \"P1b\"}, \"hidden\"");
+  const Scenario scenario = read(fenced);
+  CHECK(scenario.dispatch_fence.placement == FencePlacement::P1b);
+  CHECK(make_workload(scenario).dispatch_fence == scenario.dispatch_fence);
+  CHECK(written(read(written(scenario))) == written(scenario));
+  CHECK(read(kIntranode).dispatch_fence == FenceChoice{});
+  CHECK(error_of(with(fenced, "P1b", "P4")) ==
+        "s.json: /dispatch/fence: P4 means nothing here: a receiver has no grid sync, no decode "
+        "warps and no second kernel, and no ordinary access to the shared memory that its rows "
+        "pass");
+  CHECK(
+      error_of(with(kLowLatency, "\"hidden\"", "\"dispatch\": {\"fence\": \"P3\"}, \"hidden\"")) ==
+      "s.json: /dispatch/fence: P3 means nothing here: this dispatch reads its messages by "
+      "ordinary loads; see combine.fence");
 }
 
 TEST_CASE("Scenario: settings replace values by their dotted keys") {
