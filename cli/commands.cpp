@@ -8,11 +8,19 @@ namespace epsim {
 
 void add_scenario_options(CLI::App& verb, ScenarioOptions& options) {
   verb.add_option("SCENARIO", options.path, "epsim.scenario/1 file")->required();
-  verb.add_option("--set", options.settings, "change a value: dotted.key=value, may be repeated")
+  add_setting_option(verb, options.settings);
+  add_seed_option(verb, options.seed);
+}
+
+void add_setting_option(CLI::App& verb, std::vector<std::string>& settings) {
+  verb.add_option("--set", settings, "change a value: dotted.key=value, may be repeated")
       ->type_name("KEY=VALUE")
       ->take_all()
       ->allow_extra_args(false);
-  verb.add_option("--seed", options.seed, "seed of routing and launch skew, as --set seed=N")
+}
+
+void add_seed_option(CLI::App& verb, std::optional<std::int64_t>& seed) {
+  verb.add_option("--seed", seed, "seed of routing and launch skew, as --set seed=N")
       ->check(CLI::Range(std::int64_t{0}, std::numeric_limits<std::int64_t>::max()));
 }
 

@@ -23,6 +23,8 @@ void add_explain_command(CLI::App& app);
 void add_list_command(CLI::App& app);
 void add_topology_command(CLI::App& app);
 void add_validate_command(CLI::App& app);
+void add_check_command(CLI::App& app);
+void add_litmus_command(CLI::App& app);
 
 // A scenario file and what the command line changes of it.
 struct ScenarioOptions {
@@ -31,6 +33,8 @@ struct ScenarioOptions {
   std::optional<std::int64_t> seed;
 };
 void add_scenario_options(CLI::App& verb, ScenarioOptions& options);
+void add_setting_option(CLI::App& verb, std::vector<std::string>& settings);
+void add_seed_option(CLI::App& verb, std::optional<std::int64_t>& seed);
 [[nodiscard]] Scenario load_scenario(const ScenarioOptions& options);
 // Dispatch and combine, as far as the scenario asks for them.
 [[nodiscard]] std::vector<MoeOperation> scenario_operations(const Scenario& scenario);

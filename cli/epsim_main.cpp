@@ -42,6 +42,8 @@ int run(int argc, char** argv) {
   epsim::add_verbs(app);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RuntimeError& answer) {  // a verb whose exit code says what it found
+    return answer.get_exit_code();
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {  // help was asked for, of the verb that was given
       epsim::print_result(app.help());

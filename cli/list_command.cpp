@@ -29,8 +29,7 @@ std::vector<Entry> topologies() {
   return entries;
 }
 
-template <std::size_t N>
-std::string joined(const std::array<std::string_view, N>& names) {
+std::string joined(std::span<const std::string_view> names) {
   std::string text;
   for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
   return text;
@@ -42,10 +41,19 @@ std::vector<Entry> models() {
   for (const FamilyKind& kind : kernel_families()) {
     std::string launch = kind.takes_split ? "; mode fused, split" : "";
     if (kind.takes_sms) launch = "; any even number of SMs; notify cached, counted";
-    entries.push_back({fmt::format("{} dispatch", kind.name),
-                       fmt::format("format {}{}", joined(kDispatchFormatNames), launch)});
     std::string fences;
-    if (kind.takes_fences) fences = fmt::format("; fence {}", joined(kFencePlacementNames));
+    for (const FencePlacement fence : kind.dispatch_fences)
+      fences += fmt::format("{} {}",
+                            fences.empty() ? "; fence" : ",",
+                            kFencePlacementNames[static_cast<std::size_t>(fence)]);
+    entries.push_back({fmt::format("{} dispatch", kind.name),
+                       fmt::format("format {}{}{}", joined(kDispatchFormatNames), launch, fences)});
+    fences.clear();
+    if (kind.takes_fences)
+      fences = fmt::format("; fence {}; fence_scope of P5 {}; fence_space of proxy fences {}",
+                           joined(kFencePlacementNames),
+                           joined(kScopeNames),
+                           joined(std::span(kFenceSpaceNames).subspan(1)));
     entries.push_back({fmt::format("{} combine", kind.name),
                        fmt::format("format {}{}", joined(kCombineFormatNames), fences)});
   }

@@ -20,6 +20,8 @@ void add_verbs(CLI::App& app) {
   add_fit_verb(*calibrate);
   calibrate->footer("Example:\n  epsim calibrate fit --help");
   add_validate_command(app);
+  add_check_command(app);
+  add_litmus_command(app);
   app.footer("Example:\n  epsim run examples/deepseek_v3_decode_h200.json");
 }
 

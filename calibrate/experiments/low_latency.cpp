@@ -130,6 +130,19 @@ void add_variants(Sweep& sweep, int ranks) {
       sweep.add_dispatch_and_combine({.ranks = ranks, .tokens = tokens, .seed = seed});
 }
 
+// Where rows lie when they are reduced: stored by peers or by the own SMs. The halves apart.
+void add_split_routings(Sweep& sweep, int ranks) {
+  for (const char* routing : {"local-rand", "local-same", "remote-rand", "random-same"})
+    for (const int tokens : {128, 256, 512, 1024})
+      for (const char* fence : {"P0", "P3", "P1b", "P4"})
+        sweep.add({.op = "combine",
+                   .ranks = ranks,
+                   .tokens = tokens,
+                   .routing = routing,
+                   .fence = fence,
+                   .launch = "split"});
+}
+
 }  // namespace
 
 std::vector<Point> points(int gpus) {
@@ -142,6 +155,7 @@ std::vector<Point> points(int gpus) {
     add_routings(sweep, ranks);
   }
   add_variants(sweep, gpus);
+  add_split_routings(sweep, gpus);
   return sweep.take();
 }
 

@@ -1,8 +1,4 @@
-// Runs the built program as a shell would.
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
+// The program itself, as a user runs it.
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -13,6 +9,7 @@
 #include "sim/base/json.hpp"
 #include "sim/base/text_file.hpp"
 #include "tests/base/temporary_folder.hpp"
+#include "tests/support/shell.hpp"
 
 using namespace epsim;
 
@@ -20,48 +17,6 @@ namespace {
 
 const std::string kExample = EPSIM_SOURCE_DIR "/examples/deepseek_v3_decode_h200.json";
 const std::string kSmall = kExample + " --set traffic.tokens_per_rank=4";
-
-struct Outcome {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-Outcome shell(const std::string& arguments) {
-  const TemporaryFolder folder;
-  const std::filesystem::path err = folder / "err";
-  const std::string command = EPSIM_BINARY " " + arguments + " 2>" + err.string();
-  FILE* pipe = ::popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  Outcome outcome{};
-  std::array<char, 4096> piece{};
-  while (const std::size_t count = std::fread(piece.data(), 1, piece.size(), pipe))
-    outcome.out.append(piece.data(), count);
-  outcome.code = WEXITSTATUS(::pclose(pipe));
-  outcome.err = read_text_file(err);
-  return outcome;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-struct BadInput {
-  std::string arguments;
-  std::string message;
-};
-
-// Exit 2, nothing on stdout, one line on stderr that holds the message.
-void check_refused(const BadInput& bad) {
-  CAPTURE(bad.arguments);
-  const Outcome outcome = shell(bad.arguments);
-  CAPTURE(outcome.err);
-  CHECK(outcome.code == 2);
-  CHECK(outcome.out.empty());
-  CHECK(outcome.err.starts_with("epsim: "));
-  CHECK(outcome.err.find('\n') == outcome.err.size() - 1);
-  CHECK(has(outcome.err, bad.message));
-}
 
 }  // namespace
 
@@ -105,6 +60,26 @@ TEST_CASE("Command line: a wrong command line is exit 2 and names the help to re
            BadInput{"topology show nope", "nope: no such topology"},
        })
     check_refused(bad);
+}
+
+TEST_CASE("Command line: litmus decides the tests of this tree, and says where a file disagrees") {
+  const std::string folder = EPSIM_SOURCE_DIR "/tests/litmus";
+  const Outcome good = shell("litmus " + folder);
+  CHECK(good.code == 0);
+  CHECK(has(good.out, " 0 missed, 0 false alarms; "));
+  CHECK(has(good.err, " ms\n"));
+  CHECK(shell("litmus --jobs 2 " + folder).out == good.out);
+  check_refused({"litmus " + kExample, "/schema: expected one of litmus-json/1"});
+  check_refused({"litmus " EPSIM_SOURCE_DIR "/cmake", "expected litmus tests, found none"});
+
+  const TemporaryFolder wrong;
+  const std::string file = (wrong / "wrong.json").string();
+  std::ofstream{file} << R"({"schema":"litmus-json/1","id":"wrong","locations":{"x":{"init":0,)"
+                      << R"("virt":"x","phys":"x"}},"threads":[],"query":{"expr":{"cmp":"==",)"
+                      << R"("l":{"mem":"x"},"r":{"imm":1}},"reachable":{"ptx-v7.5":true}}})";
+  const Outcome missed = shell("litmus " + file);
+  CHECK(missed.code == 1);
+  CHECK(has(missed.out, "0 of 1 programs agree, 1 missed, 0 false alarms; 1 file\n"));
 }
 
 TEST_CASE("Command line: damaged files are refused with their name") {
@@ -195,6 +170,7 @@ TEST_CASE("Command line: every verb explains itself with an example") {
                            "run",
                            "show",
                            "explain",
+                           "check",
                            "list",
                            "list routings",
                            "topology show",
