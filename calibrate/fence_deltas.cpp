@@ -70,16 +70,20 @@ bool FenceDelta::is_close() const {
   return std::abs(predicted_us - measured_us) <= std::max(1.0, 0.2 * std::abs(measured_us));
 }
 
+bool are_twins(const Observation& fenced, const Observation& plain) {
+  return fenced.fence != FencePlacement::P0 && plain.fence == FencePlacement::P0 &&
+         shape_of(fenced) == shape_of(plain);
+}
+
 std::vector<FenceDelta> fence_deltas(const std::vector<Observation>& observations,
                                      const std::vector<ValidationRecord>& records) {
   check(observations.size() == records.size(), "each observation was validated");
   std::vector<FenceDelta> deltas;
   for (std::size_t i = 0; i < observations.size(); ++i) {
     const Observation& fenced = observations[i];
-    if (fenced.fence == FencePlacement::P0) continue;
     const auto twin =
         std::find_if(observations.begin(), observations.end(), [&](const Observation& other) {
-          return other.fence == FencePlacement::P0 && shape_of(other) == shape_of(fenced);
+          return are_twins(fenced, other);
         });
     if (twin == observations.end()) continue;
     const ValidationRecord& plain = records[static_cast<std::size_t>(twin - observations.begin())];
@@ -88,9 +92,57 @@ std::vector<FenceDelta> fence_deltas(const std::vector<Observation>& observation
                       .part = fenced.part,
                       .measured_us = records[i].measured_us - plain.measured_us,
                       .predicted_us = records[i].predicted_us - plain.predicted_us,
+                      .plain = plain,
+                      .fitted = records[i].fitted || plain.fitted,
                       .held_out = fenced.held_out});
   }
   return deltas;
+}
+
+std::string fence_table_text(const std::vector<FenceDelta>& deltas) {
+  std::string text =
+      fmt::format("{:<86} {:>27}  {:>26}\n{:<86} {:>9} {:>9} {:>7}  {:>8} {:>9} {:>7}\n",
+                  "",
+                  "without fences, us",
+                  "the fences add, us",
+                  "record",
+                  "measured",
+                  "predicted",
+                  "error",
+                  "measured",
+                  "predicted",
+                  "error");
+  for (const FenceDelta& delta : deltas)
+    text += fmt::format("{:<86} {:>9.1f} {:>9.1f} {:>+6.1f}%  {:>8.1f} {:>9.1f} {:>+7.1f}{}\n",
+                        delta.id,
+                        delta.plain.measured_us,
+                        delta.plain.predicted_us,
+                        delta.plain.error_pct(),
+                        delta.measured_us,
+                        delta.predicted_us,
+                        delta.predicted_us - delta.measured_us,
+                        delta.fitted     ? "  fitted"
+                        : delta.held_out ? "  held out"
+                                         : "");
+  return text;
+}
+
+void write_fence_table(const std::vector<FenceDelta>& deltas, JsonWriter& writer) {
+  writer.begin_object().field("schema", "epsim.fence_validation/1").key("pairs").begin_array();
+  for (const FenceDelta& delta : deltas)
+    writer.begin_object()
+        .field("id", delta.id)
+        .field("fence", kFencePlacementNames[static_cast<std::size_t>(delta.fence)])
+        .field("without_measured_us", delta.plain.measured_us)
+        .field("without_predicted_us", delta.plain.predicted_us)
+        .field("without_error_pct", delta.plain.error_pct())
+        .field("delta_measured_us", delta.measured_us)
+        .field("delta_predicted_us", delta.predicted_us)
+        .field("delta_error_us", delta.predicted_us - delta.measured_us)
+        .field("fitted", delta.fitted)
+        .field("held_out", delta.held_out)
+        .end_object();
+  writer.end_array().end_object();
 }
 
 std::string fence_deltas_text(const std::vector<FenceDelta>& deltas) {

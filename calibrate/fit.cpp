@@ -6,6 +6,7 @@
 #include <Eigen/Dense>
 
 #include "sim/base/check.hpp"
+#include "sim/base/rng.hpp"
 
 namespace epsim {
 namespace {
@@ -18,6 +19,8 @@ constexpr double kStep = 0.02;    // of a logarithm, for the numerical Jacobian
 constexpr double kEnough = 1e-5;  // relative gain below which the search ends
 constexpr double kLambdaStart = 1e-3;
 constexpr double kLambdaMost = 1e6;
+constexpr int kStarts = 64;           // draws of the constants that are searched
+constexpr double kStartSigmas = 2.0;  // how far from their readings
 
 // The problem in whitened form: residuals of unit variance.
 class Whitened {
@@ -25,6 +28,8 @@ class Whitened {
   explicit Whitened(const FitProblem& problem) : problem_(problem) {
     check(!problem.constants.empty() && !problem.measured.empty(), "a fit has something to fit");
     for (const double value : problem.measured) check(value > 0, "a measured latency is positive");
+    check(problem.doubt.empty() || problem.doubt.size() == problem.measured.size(),
+          "each observation is doubted, or none");
   }
 
   [[nodiscard]] Eigen::Index constants() const {
@@ -66,7 +71,8 @@ class Whitened {
     VectorXd r(observations() + constants());
     for (Eigen::Index i = 0; i < observations(); ++i) {
       const auto at = static_cast<std::size_t>(i);
-      r(i) = std::log(predicted[at] / problem_.measured[at]) / problem_.noise;
+      const double doubt = problem_.doubt.empty() ? 1 : problem_.doubt[at];
+      r(i) = std::log(predicted[at] / problem_.measured[at]) / (problem_.noise * doubt);
     }
     for (Eigen::Index j = 0; j < constants(); ++j)
       r(observations() + j) = (theta(j) - std::log(constant(j).prior)) / constant(j).log_sigma;
@@ -88,11 +94,37 @@ class Whitened {
   const FitProblem& problem_;
 };
 
+// The readings, or the best of some draws around them where constants are searched.
+VectorXd best_start(const Whitened& whitened) {
+  const auto cost = [&](const VectorXd& theta) {
+    return whitened.residuals(theta, whitened.predict(theta)).squaredNorm();
+  };
+  VectorXd best = whitened.clamp(whitened.start());
+  bool is_searched = false;
+  for (Eigen::Index j = 0; j < whitened.constants(); ++j)
+    is_searched = is_searched || whitened.constant(j).is_searched;
+  if (!is_searched) return best;
+  double least = cost(best);
+  Rng draws = Rng(1).stream("starts");
+  for (int start = 0; start < kStarts; ++start) {
+    VectorXd theta = whitened.start();
+    for (Eigen::Index j = 0; j < whitened.constants(); ++j)
+      if (whitened.constant(j).is_searched)
+        theta(j) += (2 * draws.uniform() - 1) * kStartSigmas * whitened.constant(j).log_sigma;
+    theta = whitened.clamp(theta);
+    const double now = cost(theta);
+    if (now >= least) continue;
+    least = now;
+    best = theta;
+  }
+  return best;
+}
+
 }  // namespace
 
 FitSolution solve_fit(const FitProblem& problem) {
   const Whitened whitened(problem);
-  VectorXd theta = whitened.clamp(whitened.start());
+  VectorXd theta = best_start(whitened);
   std::vector<double> predicted = whitened.predict(theta);
   VectorXd r = whitened.residuals(theta, predicted);
   MatrixXd J = whitened.jacobian(theta, r);

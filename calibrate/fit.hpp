@@ -2,8 +2,8 @@
 //
 // Levenberg-Marquardt on the logarithms. With theta the logarithms of the free constants, it
 // minimises
-//   sum_i ( log(predicted_i(theta) / measured_i) / noise )^2  +  sum_j ( (theta_j - prior_j) /
-//   sigma_j )^2
+//   sum_i ( log(predicted_i(theta) / measured_i) / (noise doubt_i) )^2  +  sum_j ( (theta_j -
+//   prior_j) / sigma_j )^2
 // within bounds. The second sum is what is known beforehand: every free constant has a reading with
 // an interval, and a fit may move it only as far as the observations pay for it. So few
 // observations cannot bend many constants, and a constant that no observation sees keeps its
@@ -23,15 +23,17 @@ struct FreeConstant {
   double log_sigma = 0;  // spread of its logarithm
   double low = 0;
   double high = 0;
+  bool is_searched = false;  // little is known: the search begins where draws of these fit best
 };
 
 struct FitProblem {
   std::vector<FreeConstant> constants;
   std::vector<double> measured;  // positive; any unit, the same as the predictions
   double noise = 0.03;           // relative error of one observation and of the model's form
+  std::vector<double> doubt{};   // noise of each observation in units of that; empty: 1
   // Values of the constants, in order, to one prediction an observation.
-  std::function<std::vector<double>(std::span<const double>)> predict;
-  std::function<void(int iteration, double cost)> progress;  // may be empty
+  std::function<std::vector<double>(std::span<const double>)> predict{};
+  std::function<void(int iteration, double cost)> progress{};  // may be empty
 };
 
 struct FitSolution {

@@ -9,6 +9,7 @@
 #include <tbb/parallel_for.h>
 #include <CLI/CLI.hpp>
 
+#include "calibrate/fence_deltas.hpp"
 #include "calibrate/fit.hpp"
 #include "calibrate/observation.hpp"
 #include "cli/commands.hpp"
@@ -30,6 +31,9 @@ struct FitOptions {
   std::string kernel;
   std::string readings;
   std::string out;
+  std::vector<std::string> hardware;
+  bool all_routings = false;
+  bool fence_deltas = false;
   int jobs = 2;
 };
 
@@ -37,11 +41,19 @@ struct FitOptions {
 struct FitCase {
   const Observation* observation;
   Workload workload;
-  bool fitted;  // only random routings are fitted; others show whether the mechanism carries over
+  bool fitted;  // only random routings are, unless asked; others show whether the mechanism carries
+  const FitCase* twin = nullptr;  // without fences, where the difference of the two is fitted
+};
+
+struct Constants {
+  ConstantSet hardware;
+  ConstantSet family;
 };
 
 constexpr std::string_view kFittedRouting = "random";
-constexpr double kNoise = 0.03;  // of one observation, repeat runs and routing draws included
+constexpr double kNoise = 0.03;      // of one observation, repeat runs and routing draws included
+constexpr double kDeltaNoise = 0.1;  // of what a fence adds, where it is fitted as such
+constexpr double kLeastDelta = 1e-3;
 constexpr double kTenToNinety = 2.5631;  // p10 to p90 of a normal distribution, in sigmas
 constexpr double kTwoSided90 = 1.645;
 
@@ -54,49 +66,95 @@ std::vector<FitCase> cases_of(const ObservationSet& set,
     if (observation.kernel == options.kernel && observation.system == options.system)
       cases.push_back({&observation,
                        workload_of(observation, set, kind, topology),
-                       observation.routing == kFittedRouting && !observation.held_out});
+                       (options.all_routings || observation.routing == kFittedRouting) &&
+                           !observation.held_out});
   if (std::none_of(cases.begin(), cases.end(), [](const FitCase& c) { return c.fitted; }))
     throw InputError(set.file,
                      "/records",
                      fmt::format("expected a record of kernel {} on {} with routing {}, found none",
                                  options.kernel,
                                  options.system,
-                                 kFittedRouting));
+                                 options.all_routings ? "of any kind" : kFittedRouting));
+  if (!options.fence_deltas) return cases;
+  for (FitCase& fenced : cases)
+    for (const FitCase& plain : cases)
+      if (fenced.fitted && plain.fitted && are_twins(*fenced.observation, *plain.observation))
+        fenced.twin = &plain;
   return cases;
 }
 
 std::vector<double> predict_all(const std::vector<const FitCase*>& cases,
                                 const FamilyKind& kind,
-                                const ConstantSet& hardware,
-                                const ConstantSet& family) {
+                                const Constants& constants) {
   std::vector<double> latencies(cases.size());
   tbb::parallel_for(std::size_t{0}, cases.size(), [&](std::size_t i) {
-    latencies[i] = to_us(
-        predict(cases[i]->observation->op, cases[i]->workload, kind, hardware, family).latency);
+    latencies[i] = to_us(predict(cases[i]->observation->op,
+                                 cases[i]->workload,
+                                 kind,
+                                 constants.hardware,
+                                 constants.family)
+                             .latency);
   });
   return latencies;
 }
 
+// What is fitted of each case: its latency, or what it takes longer than its twin.
+std::vector<double> fitted_times(const std::vector<const FitCase*>& cases,
+                                 const std::vector<double>& latencies) {
+  std::vector<double> times = latencies;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    if (cases[i]->twin == nullptr) continue;
+    const auto twin = std::find(cases.begin(), cases.end(), cases[i]->twin);
+    times[i] =
+        std::max(kLeastDelta, times[i] - latencies[static_cast<std::size_t>(twin - cases.begin())]);
+  }
+  return times;
+}
+
+void add_free(const Constant& reading,
+              const ConstantSpec& spec,
+              bool is_searched,
+              std::vector<FreeConstant>& free) {
+  if (reading.low <= 0 || reading.high <= reading.low) return;
+  free.push_back({.name = reading.name,
+                  .prior = reading.value,
+                  .log_sigma = std::log(reading.high / reading.low) / kTenToNinety,
+                  .low = spec.low,
+                  .high = spec.high,
+                  .is_searched = is_searched});
+}
+
 // Every constant of the family may move, as far from its reading as the reading's interval says,
-// except where a measurement of its own gives it.
-std::vector<FreeConstant> free_constants(const ConstantSet& readings, const FamilyKind& kind) {
+// except where a measurement of its own gives it. Of the hardware, what the caller says that nobody
+// measured.
+std::vector<FreeConstant> free_constants(const FitOptions& options,
+                                         const Constants& readings,
+                                         const FamilyKind& kind) {
   std::vector<FreeConstant> free;
-  for (const ConstantSpec& spec : kind.constants()) {
-    const Constant& reading = readings.at(spec.name);
-    if (spec.is_measured || reading.low <= 0 || reading.high <= reading.low) continue;
-    free.push_back({.name = reading.name,
-                    .prior = reading.value,
-                    .log_sigma = std::log(reading.high / reading.low) / kTenToNinety,
-                    .low = spec.low,
-                    .high = spec.high});
+  for (const ConstantSpec& spec : kind.constants())
+    if (!spec.is_measured) add_free(readings.family.at(spec.name), spec, false, free);
+  for (const std::string& name : options.hardware) {
+    const auto specs = hardware_constants();
+    const auto spec = std::find_if(
+        specs.begin(), specs.end(), [&](const ConstantSpec& s) { return s.name == name; });
+    if (spec == specs.end())
+      throw InputError("--hardware", "", fmt::format("no hardware constant \"{}\"", name));
+    add_free(readings.hardware.at(name), *spec, true, free);
   }
   return free;
 }
 
-ConstantSet with_values(ConstantSet constants,
-                        const std::vector<FreeConstant>& free,
-                        std::span<const double> values) {
-  for (std::size_t j = 0; j < free.size(); ++j) constants = constants.with(free[j].name, values[j]);
+ConstantSet& home_of(const std::string& name, Constants& constants) {
+  return constants.family.contains(name) ? constants.family : constants.hardware;
+}
+
+Constants with_values(Constants constants,
+                      const std::vector<FreeConstant>& free,
+                      std::span<const double> values) {
+  for (std::size_t j = 0; j < free.size(); ++j) {
+    ConstantSet& home = home_of(free[j].name, constants);
+    home = home.with(free[j].name, values[j]);
+  }
   return constants;
 }
 
@@ -119,43 +177,61 @@ CalibratedRange range_of(const std::vector<FitCase>& cases) {
 }
 
 // The readings with the fitted values in their place, each with its interval and its source.
-ConstantSet fitted_constants(const ConstantSet& readings,
-                             const std::vector<FreeConstant>& free,
-                             const FitSolution& solution,
-                             const std::string& observations) {
-  ConstantSet constants = readings;
+Constants fitted_constants(Constants constants,
+                           const std::vector<FreeConstant>& free,
+                           const FitSolution& solution,
+                           const std::string& observations) {
   for (std::size_t j = 0; j < free.size(); ++j) {
-    Constant constant = readings.at(free[j].name);
+    ConstantSet& home = home_of(free[j].name, constants);
+    Constant constant = home.at(free[j].name);
     const double reach = kTwoSided90 * std::sqrt(solution.log_covariance[j][j]);
     constant.value = solution.values[j];
     constant.low = solution.values[j] * std::exp(-reach);
     constant.high = solution.values[j] * std::exp(reach);
     constant.source = fmt::format(
         "fitted on {} from the reading {:.4g} ({})", observations, free[j].prior, constant.source);
-    constants.put(std::move(constant));
+    home.put(std::move(constant));
   }
   return constants;
 }
 
-KernelFamily fit_family(const FitOptions& options,
-                        const ObservationSet& set,
-                        const Readings& readings,
-                        const ConstantSet& reading) {
+std::string command_of(const FitOptions& options, const std::string& observations) {
+  std::string command = fmt::format("epsim calibrate fit --observations {} --system {} --kernel {}",
+                                    observations,
+                                    options.system,
+                                    options.kernel);
+  if (options.all_routings) command += " --all-routings";
+  if (options.fence_deltas) command += " --fence-deltas";
+  if (!options.hardware.empty())
+    command += fmt::format(" --hardware {}", fmt::join(options.hardware, ","));
+  return command;
+}
+
+struct Fitted {
+  KernelFamily family;
+  ConstantSet hardware;
+};
+
+Fitted fit_family(const FitOptions& options,
+                  const ObservationSet& set,
+                  const Readings& readings,
+                  const ConstantSet& reading) {
   const FamilyKind& kind = *find_family(options.kernel);
   const auto topology = std::make_shared<const Topology>(load_topology(readings.topology).topology);
   const std::vector<FitCase> cases = cases_of(set, options, kind, topology);
-  const std::vector<FreeConstant> free = free_constants(reading, kind);
+  const Constants prior{readings.hardware, reading};
+  const std::vector<FreeConstant> free = free_constants(options, prior, kind);
 
-  FitProblem problem{
-      .constants = free, .measured = {}, .noise = kNoise, .predict = {}, .progress = {}};
+  FitProblem problem{.constants = free, .measured = {}, .noise = kNoise};
   std::vector<const FitCase*> fitted;
   std::vector<const FitCase*> held_out;
-  for (const FitCase& c : cases) {
-    (c.fitted ? fitted : held_out).push_back(&c);
-    if (c.fitted) problem.measured.push_back(c.observation->latency_us);
-  }
+  for (const FitCase& c : cases) (c.fitted ? fitted : held_out).push_back(&c);
+  for (const FitCase* c : fitted) problem.measured.push_back(c->observation->latency_us);
+  problem.measured = fitted_times(fitted, problem.measured);
+  for (const FitCase* c : fitted)
+    problem.doubt.push_back(c->twin == nullptr ? 1 : kDeltaNoise / kNoise);
   problem.predict = [&](std::span<const double> values) {
-    return predict_all(fitted, kind, readings.hardware, with_values(reading, free, values));
+    return fitted_times(fitted, predict_all(fitted, kind, with_values(prior, free, values)));
   };
   Progress progress("fit " + options.kernel);
   problem.progress = [&](int iteration, double cost) {
@@ -165,28 +241,22 @@ KernelFamily fit_family(const FitOptions& options,
   progress.finish();
 
   const std::string source = std::filesystem::path(set.file).filename().string();
-  KernelFamily family{.name = options.kernel,
-                      .constants = fitted_constants(reading, free, solution, source),
-                      .range = range_of(cases),
-                      .fit = {}};
-  family.fit.command = fmt::format("epsim calibrate fit --observations {} --system {} --kernel {}",
-                                   source,
-                                   options.system,
-                                   options.kernel);
+  const Constants constants = fitted_constants(prior, free, solution, source);
+  KernelFamily family{
+      .name = options.kernel, .constants = constants.family, .range = range_of(cases), .fit = {}};
+  family.fit.command = command_of(options, source);
   family.fit.observations = source;
   family.fit.residual_sigma = solution.residual_sigma;
   family.fit.covariance = solution.log_covariance;
   for (const FreeConstant& constant : free) family.fit.fitted.push_back(constant.name);
-  const std::vector<double> others =
-      predict_all(held_out, kind, readings.hardware, family.constants);
-  std::size_t next_fitted = 0;
-  std::size_t next_other = 0;
-  for (const FitCase& c : cases) {
-    const double predicted = c.fitted ? solution.predicted[next_fitted++] : others[next_other++];
-    family.fit.residuals.push_back(
-        {c.observation->id, (predicted / c.observation->latency_us - 1) * 100, c.fitted});
-  }
-  return family;
+  std::vector<const FitCase*> all;
+  for (const FitCase& c : cases) all.push_back(&c);
+  const std::vector<double> predicted = predict_all(all, kind, constants);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    family.fit.residuals.push_back({all[i]->observation->id,
+                                    (predicted[i] / all[i]->observation->latency_us - 1) * 100,
+                                    all[i]->fitted});
+  return {std::move(family), constants.hardware};
 }
 
 // What the constants moved by, and what is left.
@@ -233,7 +303,9 @@ void run_fit(const FitOptions& options) {
   if (std::filesystem::exists(options.out))
     for (KernelFamily& family : load_calibration(options.out).families)
       if (family.name != options.kernel) calibration.families.push_back(std::move(family));
-  calibration.families.push_back(fit_family(options, set, readings, reading->second));
+  Fitted fitted = fit_family(options, set, readings, reading->second);
+  calibration.hardware = std::move(fitted.hardware);
+  calibration.families.push_back(std::move(fitted.family));
   std::sort(calibration.families.begin(),
             calibration.families.end(),
             [](const KernelFamily& a, const KernelFamily& b) { return a.name < b.name; });
@@ -255,6 +327,14 @@ void add_fit_verb(CLI::App& calibrate) {
       "--readings", options->readings, "epsim.readings/1 name or file; default: the system's");
   fit->add_option("--out", options->out, "calibration to write; its other families are kept")
       ->required();
+  fit->add_option("--hardware",
+                  options->hardware,
+                  "hardware constants to fit too, where nobody measured them")
+      ->delimiter(',');
+  fit->add_flag("--all-routings", options->all_routings, "fit other routings than random, too");
+  fit->add_flag("--fence-deltas",
+                options->fence_deltas,
+                "fit what fences add, where a record without them is fitted as well");
   fit->add_option("--jobs", options->jobs, "threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

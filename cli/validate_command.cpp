@@ -32,6 +32,7 @@ struct ValidateOptions {
   std::string json;
   std::string markdown;
   std::string svg;
+  bool fence_table = false;
   int jobs = 2;
 };
 
@@ -152,17 +153,26 @@ void run_validate(const ValidateOptions& options) {
   std::vector<Observation> observations;
   for (const Case& c : cases) observations.push_back(*c.observation);
 
+  const std::vector<FenceDelta> deltas = fence_deltas(observations, records);
+
   if (!options.json.empty()) {
     JsonWriter writer;
-    write_validation(records, writer);
+    if (options.fence_table)
+      write_fence_table(deltas, writer);
+    else
+      write_validation(records, writer);
     write_result(options.json, writer.take());
   }
   if (!options.markdown.empty())
     write_result(options.markdown, validation_markdown(records, heading(records, sets)));
   if (!options.svg.empty()) write_result(options.svg, validation_svg(records));
   if (options.json != "-" && options.markdown != "-") {
-    fmt::print("{}", validation_text(records));
-    fmt::print("{}", fence_deltas_text(fence_deltas(observations, records)));
+    if (options.fence_table) {
+      fmt::print("{}", fence_table_text(deltas));
+    } else {
+      fmt::print("{}", validation_text(records));
+      fmt::print("{}", fence_deltas_text(deltas));
+    }
     if (skipped > 0)
       fmt::print("{} records of systems or kernels without a calibration were left out\n", skipped);
   }
@@ -185,6 +195,10 @@ void add_validate_command(CLI::App& app) {
       "--json", options->json, "write epsim.validation/1 to a file, or - for stdout");
   validate->add_option("--markdown", options->markdown, "write the accuracy table to a file, or -");
   validate->add_option("--svg", options->svg, "write a figure of predicted against measured");
+  validate->add_flag(
+      "--fence-table",
+      options->fence_table,
+      "instead of records: each pair with and without fences, as text and in --json");
   validate->add_option("--jobs", options->jobs, "threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

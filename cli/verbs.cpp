@@ -17,6 +17,7 @@ void add_verbs(CLI::App& app) {
   add_measure_verbs(*calibrate);
   add_samples_verb(*calibrate);
   add_derive_verbs(*calibrate);
+  add_carry_verb(*calibrate);
   add_fit_verb(*calibrate);
   calibrate->footer("Example:\n  epsim calibrate fit --help");
   add_validate_command(app);

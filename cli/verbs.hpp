@@ -11,6 +11,7 @@ namespace epsim {
 void add_verbs(CLI::App& app);
 
 // Verbs of `epsim calibrate`.
+void add_carry_verb(CLI::App& calibrate);     // carry: readings of a system never measured
 void add_derive_verbs(CLI::App& calibrate);   // derive, observe
 void add_fit_verb(CLI::App& calibrate);       // fit
 void add_samples_verb(CLI::App& calibrate);   // show: what a measurement file holds

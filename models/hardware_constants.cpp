@@ -48,6 +48,11 @@ constexpr std::array kHardware = {
     ConstantSpec{"fence_acq_rel_gpu", "ns", 0, 5'000, "fence.acq_rel.gpu, one warp"},
     ConstantSpec{"fence_acq_rel_sys", "ns", 0, 20'000, "fence.acq_rel.sys, one warp"},
     ConstantSpec{"fence_proxy_async", "ns", 0, 5'000, "fence.proxy.async, all state spaces"},
+    ConstantSpec{"home_drain_share",
+                 "1",
+                 0.01,
+                 1,
+                 "part of a wide fence's waits for own loads where no row came from a peer"},
     ConstantSpec{"fence_proxy_async_global", "ns", 0, 5'000, "fence.proxy.async.global"},
     ConstantSpec{"fence_proxy_async_shared_cta", "ns", 0, 5'000, "fence.proxy.async.shared::cta"},
 };

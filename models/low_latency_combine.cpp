@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "models/fence_sites.hpp"
@@ -21,6 +22,7 @@ constexpr std::int64_t kGenericTripBytes = 32 * 16;  // P6: one 16-byte load by 
 struct CombineTimes {
   Duration start, finish, grid_sync, cta_barrier, publish;
   Duration row, reduce_setup, load, decode, store, generic_trip;
+  double home_drains;
 };
 
 // Bytes that the receive phase of the busiest rank reads and writes: every row once, every token
@@ -61,7 +63,8 @@ CombineTimes combine_times(const Workload& workload,
       .load = hardware.duration("bulk_load_latency"),
       .decode = from_ns(to_ns(family.duration("row_decode")) * reference) + coding,
       .store = family.duration("token_store"),
-      .generic_trip = generic_trip(workload, hardware, family)};
+      .generic_trip = generic_trip(workload, hardware, family),
+      .home_drains = hardware.ratio("home_drain_share")};
 }
 
 // Writes the plan of all ranks. Flags: `flags` stand at the token's home rank, one an expert.
@@ -140,6 +143,7 @@ class CombineWriter {
 
   void write_rank(RankId rank) {
     locate_rows(rank);
+    drain_share_ = hears_peers(rank) ? 1 : times_.home_drains;
     const std::uint32_t tokens = workload_.routing->token_count(rank);
     const LowLatencyLaunch launch = combine_launch(workload_.expert_count(), sm_count_, tokens);
     const Reduction reduction = reduction_of(rank, launch);
@@ -164,6 +168,14 @@ class CombineWriter {
     begin_kernel(rank, "combine receive", last_kernel_);
     write_ctas(launch, Role::load_warp, [&](std::uint32_t c) {
       write_token_groups(rank, launch, c, reduction);
+    });
+  }
+
+  // Whether a row of the rank's tokens comes from another rank.
+  [[nodiscard]] bool hears_peers(RankId rank) const {
+    const auto choices = workload_.routing->choices(rank);
+    return std::any_of(choices.begin(), choices.end(), [&](ExpertChoice choice) {
+      return choice != kMasked && workload_.placement->rank_of(expert_of(choice)) != rank;
     });
   }
 
@@ -337,11 +349,14 @@ class CombineWriter {
   // the ring: in M10 the period of a row grows from what memory and SM take to pass it to that, a
   // load's latency and the fence, whatever the depth of the ring. A fence of the system is long
   // enough to travel while the last row lands; those of gpu and cluster are taken to do the same.
+  // Of a rank that hears no peer a share of the loads waits; see docs/fence_table.md.
   void fence_loads(FenceKind kind, FlagId landed, std::uint32_t loads) {
     const bool is_wide = kind == FenceKind::acq_rel_sys || kind == FenceKind::acq_rel_gpu ||
                          kind == FenceKind::acq_rel_cluster;
     const bool drains = kind == FenceKind::proxy_async || is_wide;
     if (!drains || loads == 0) return fence(Phase::receive, kind);
+    if (std::floor(drain_share_ * loads) == std::floor(drain_share_ * (loads - 1)))
+      return fence(Phase::receive, kind);
     plan_.wait(Phase::receive, landed, loads);
     const Duration whole = fence_cost(hardware_, kind);
     plan_.fence(Phase::receive, kind, is_wide ? std::max(Duration{}, whole - times_.load) : whole);
@@ -360,6 +375,7 @@ class CombineWriter {
   PlanBuilder plan_;
   std::vector<FlagId> flags_;  // one block of flags a rank
   std::int64_t last_kernel_ = -1;
+  double drain_share_ = 1;  // of the rank being written
   // Locations, if they are recorded.
   std::vector<std::vector<std::uint32_t>> first_row_;  // by home rank, expert slot
   std::vector<std::uint32_t> row_of_choice_;           // of the rank being written

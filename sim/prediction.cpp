@@ -59,12 +59,14 @@ LatencyInterval interval_of(const Prediction& prediction,
     // J C J^T with the derivatives of log latency by log constant.
     std::vector<double> slope;
     for (const std::string& name : names) {
-      const double moved = family.constants.at(name).value * std::exp(kStep);
+      const bool is_family = family.constants.contains(name);
+      const ConstantSet& home = is_family ? family.constants : calibration.hardware;
+      const ConstantSet moved = home.with(name, home.at(name).value * std::exp(kStep));
       const Prediction other = predict(prediction.operation,
                                        workload,
                                        kind,
-                                       calibration.hardware,
-                                       family.constants.with(name, moved));
+                                       is_family ? calibration.hardware : moved,
+                                       is_family ? moved : family.constants);
       slope.push_back(std::log(to_us(other.latency) / latency_us) / kStep);
     }
     for (std::size_t i = 0; i < names.size(); ++i)

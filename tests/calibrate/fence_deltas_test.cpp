@@ -54,3 +54,19 @@ TEST_CASE("fence deltas: a microsecond of error is close, and so is a fifth of a
 TEST_CASE("fence deltas: without any there is no table") {
   CHECK(fence_deltas_text({}).empty());
 }
+
+TEST_CASE("fence deltas: the table has a line for each pair, and says what a fit has seen") {
+  // Without fences 300 us and 290 predicted: -3.3 %. With: 10 and 13 us more, 3 us too many.
+  auto records = std::vector{validated(300, 290), validated(310, 303)};
+  records[1].fitted = true;
+  const auto deltas = fence_deltas(
+      {observed(FencePlacement::P0, 1024), observed(FencePlacement::P3, 1024)}, records);
+  const std::string text = fence_table_text(deltas);
+  CHECK(text.find("300.0     290.0   -3.3%      10.0      13.0    +3.0  fitted") !=
+        std::string::npos);
+  JsonWriter writer;
+  write_fence_table(deltas, writer);
+  const std::string json = writer.take();
+  CHECK(json.find("epsim.fence_validation/1") != std::string::npos);
+  CHECK(json.find("\"delta_error_us\": 3") != std::string::npos);
+}

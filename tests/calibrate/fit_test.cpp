@@ -146,3 +146,36 @@ TEST_CASE("fit: an empty problem, or one that predicts nonsense, is a bug") {
   too_few.predict = [](std::span<const double>) { return Values(4, 1.0); };
   CHECK_THROWS_AS((void)solve_fit(too_few), Bug);
 }
+
+TEST_CASE("fit: an observation that is doubted pulls less") {
+  // One constant, seen twice: as 10 and, doubted ten times as much, as 20. Weights 100 to 1: the
+  // logarithm lies a 101st of the way from 10 to 20, at 10 x 2^(1/101) = 10.07.
+  FitProblem problem = {
+      .constants = {{.name = "a", .prior = 10, .log_sigma = 100, .low = 0.1, .high = 1000}},
+      .measured = {10, 20},
+      .noise = 0.03,
+      .doubt = {1, 10},
+      .predict =
+          [](std::span<const double> v) {
+            return Values{v[0], v[0]};
+          },
+      .progress = {}};
+  CHECK(is_near(solve_fit(problem).values[0], 10 * std::exp2(1.0 / 101), 1e-3));
+}
+
+TEST_CASE("fit: a constant that is searched is found beyond a hill that stops the descent") {
+  // Latency 10 at a = 1 and below and at a = 4 and above, 100 between; measured 5, which only
+  // a beyond 8 gives. From the reading, 1, no step downhill leads there.
+  const auto landscape = [](std::span<const double> v) {
+    return Values{v[0] > 8 ? 5.0 : v[0] > 1.2 && v[0] < 4 ? 100.0 : 10.0};
+  };
+  FitProblem problem = {
+      .constants = {{.name = "a", .prior = 1, .log_sigma = 2, .low = 0.01, .high = 100}},
+      .measured = {5},
+      .noise = 0.03,
+      .predict = landscape,
+      .progress = {}};
+  CHECK(solve_fit(problem).values[0] < 8);
+  problem.constants[0].is_searched = true;
+  CHECK(solve_fit(problem).values[0] > 8);
+}

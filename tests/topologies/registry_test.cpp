@@ -51,7 +51,7 @@ TEST_CASE("registry: every preset loads under its own name, is described and nam
     CHECK(topology.name() == entry.name);
     CHECK(topology.description() == entry.description);
     CHECK(!topology.sources().empty());
-    CHECK(topology.gpu_count() == 8);
+    CHECK(topology.gpu_count() == (entry.name == "gb200-nvl72" ? 72 : 8));
   }
 }
 
@@ -74,6 +74,15 @@ TEST_CASE("registry: the presets hold the datasheet facts") {
   CHECK(h200.link(LinkId{0}).bandwidth == Bandwidth{450e9});
   CHECK(h800.link(LinkId{0}).bandwidth == Bandwidth{200e9});
   CHECK(h20.link(LinkId{0}).bandwidth == Bandwidth{450e9});
+}
+
+TEST_CASE("registry: a rack of 72 GB200 is one switch with 900 GB/s a GPU each way") {
+  const Topology rack = preset("gb200-nvl72");
+  CHECK(rack.gpu_spec() ==
+        GpuSpec{"GB200", 148, Bandwidth{8e12}, Bytes{186'000'000'000}, Bytes{126'000'000}});
+  // 18 links of 50 GB/s; 72 GPUs x 1.8 TB/s both ways are the 130 TB/s of the datasheet.
+  CHECK(rack.link(LinkId{0}).bandwidth == Bandwidth{900e9});
+  CHECK(load_topology("gb200-nvl72", overrides(R"({"gpus": 64})")).topology.gpu_count() == 64);
 }
 
 TEST_CASE("registry: an override replaces a parameter and is written down") {
@@ -113,8 +122,8 @@ TEST_CASE("registry: what a topology is called and made of cannot be overridden"
 
 TEST_CASE("registry: an unknown name is answered with the known ones") {
   CHECK_THROWS_WITH_AS(load_topology("h200"),
-                       "h200: no such topology; known: hgx-h100, hgx-h20, hgx-h200, hgx-h800; or "
-                       "write the path of a .json file",
+                       "h200: no such topology; known: gb200-nvl72, hgx-h100, hgx-h20, hgx-h200, "
+                       "hgx-h800; or write the path of a .json file",
                        InputError);
 }
 
@@ -124,8 +133,8 @@ TEST_CASE("registry: an unknown name in a file is answered at its place") {
                              .object()
                              .required("preset");
   CHECK_THROWS_WITH_AS(load_topology(name),
-                       "scenario.json: /preset: \"h200\": no such topology; known: hgx-h100, "
-                       "hgx-h20, hgx-h200, hgx-h800; or write the path of a .json file",
+                       "scenario.json: /preset: \"h200\": no such topology; known: gb200-nvl72, "
+                       "hgx-h100, hgx-h20, hgx-h200, hgx-h800; or write the path of a .json file",
                        InputError);
 }
 

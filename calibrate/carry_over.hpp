@@ -1,0 +1,30 @@
+// carry_over: readings of a system that nobody has measured, from the calibration of one that was.
+//
+// A constant follows a fact that the datasheets of both systems state, or stays as it is; either
+// way it is a guess, says so in its source, and may be twice or half as large.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "models/calibration.hpp"
+
+namespace epsim {
+
+// How much more of it the unmeasured system has, by its datasheet.
+struct DatasheetRatios {
+  double hbm_bandwidth = 1;
+  double sm_count = 1;
+};
+
+struct UnmeasuredSystem {
+  std::string name;
+  std::string topology;              // its preset
+  std::vector<std::string> kernels;  // families to carry over
+  DatasheetRatios ratios;
+};
+
+// Throws InputError for a family that `measured` has not.
+[[nodiscard]] Readings carry_over(const Calibration& measured, const UnmeasuredSystem& system);
+
+}  // namespace epsim
