@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 namespace epsim {
 namespace {
@@ -41,12 +42,34 @@ std::uint32_t exchange_capacity(std::uint32_t rows, std::uint32_t ranks, double 
   return static_cast<std::uint32_t>(std::min(std::ceil(rows * factor), worst));
 }
 
+namespace {
+
+// Of one rank, whatever the routing.
+std::uint32_t most_rows_sent(const Workload& workload) {
+  std::uint32_t tokens = 0;
+  for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
+    tokens = std::max(tokens, workload.routing->token_count(RankId{r}));
+  return tokens * workload.top_k();
+}
+
+}  // namespace
+
+ExchangeBuffer exchange_buffer(const Workload& workload) {
+  const ExchangeRows kept = exchange_rows(workload, MoeOperation::dispatch);
+  const std::uint32_t rows =
+      exchange_capacity(kept.most_sent, kept.ranks, workload.exchange.capacity);
+  const std::uint64_t arrived =
+      std::accumulate(kept.rows.begin(), kept.rows.end(), std::uint64_t{0});
+  const auto by_source = workload.traffic->messages_by_source();
+  const std::uint64_t sent = std::accumulate(by_source.begin(), by_source.end(), std::uint64_t{0});
+  return {.rows = rows,
+          .size = Bytes{rows * (2 * workload.hidden + kExchangeLabelBytes)},
+          .dropped = sent - arrived};
+}
+
 ExchangeRows exchange_rows(const Workload& workload, MoeOperation leg) {
   const std::uint32_t ranks = workload.rank_count();
-  std::uint32_t tokens = 0;
-  for (std::uint32_t r = 0; r < ranks; ++r)
-    tokens = std::max(tokens, workload.routing->token_count(RankId{r}));
-  const std::uint32_t sent = tokens * workload.top_k();
+  const std::uint32_t sent = most_rows_sent(workload);
   const std::uint32_t capacity = exchange_capacity(sent, ranks, workload.exchange.capacity);
   const bool is_dispatch = leg == MoeOperation::dispatch;
   ExchangeRows result{.ranks = ranks,

@@ -27,6 +27,16 @@ struct ExchangeRows {
   [[nodiscard]] std::uint32_t sent(std::uint32_t source) const;
   [[nodiscard]] std::uint32_t received(std::uint32_t target) const;
 };
+
+// What a rank keeps for the rows of a dispatch, full or not, and what found no room anywhere.
+inline constexpr std::int64_t kExchangeLabelBytes = 16;  // token, expert and weight of a row
+struct ExchangeBuffer {
+  std::uint32_t rows;     // of one rank
+  Bytes size;             // of one rank, labels included
+  std::uint64_t dropped;  // rows of all ranks
+};
+[[nodiscard]] ExchangeBuffer exchange_buffer(const Workload& workload);
+
 [[nodiscard]] ExchangeRows exchange_rows(const Workload& workload, MoeOperation leg);
 
 // ceil(rows * factor) of a rank, and never more than can arrive; a factor of 0 is that worst case.

@@ -146,12 +146,12 @@ void ExchangeKernels::plan_rows(std::uint32_t rank, Duration delay) {
 
 void ExchangeKernels::pack_rows(std::uint32_t rank, Duration delay) {
   const std::uint32_t rows = rows_.sent(rank);
-  move(rank, "pack rows", rows * (row_bytes_ + kLabelBytes), rows, Phase::send, delay);
+  move(rank, "pack rows", rows * (row_bytes_ + kExchangeLabelBytes), rows, Phase::send, delay);
 }
 
 void ExchangeKernels::unpack_rows(std::uint32_t rank, Duration delay) {
   const std::uint32_t rows = rows_.received(rank);
-  move(rank, kUnpackRows, rows * (row_bytes_ + kLabelBytes), rows, Phase::store, delay);
+  move(rank, kUnpackRows, rows * (row_bytes_ + kExchangeLabelBytes), rows, Phase::store, delay);
 }
 
 // Writes alone, where the other local kernels also read: half the traffic.
@@ -194,7 +194,7 @@ void ExchangeKernels::store_rows(std::uint32_t rank, std::uint32_t most_rows, Du
 }
 
 void ExchangeKernels::store_labels(std::uint32_t rank, std::uint32_t most_rows, Duration delay) {
-  store(rank, "labels all-to-all", kLabelBytes, most_rows, delay);
+  store(rank, "labels all-to-all", kExchangeLabelBytes, most_rows, delay);
 }
 
 void ExchangeKernels::store(std::uint32_t rank,

@@ -42,7 +42,6 @@ class ExchangeKernels {
 
  private:
   static constexpr std::int64_t kByteThreads = 256;
-  static constexpr std::int64_t kLabelBytes = 16;
 
   void add_memory();
   [[nodiscard]] std::uint32_t storing_ctas() const;

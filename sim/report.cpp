@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "models/graph_exchange.hpp"
+
 namespace epsim {
 namespace {
 
@@ -112,6 +114,14 @@ void count_bytes(const Plan& plan, TrafficFacts& facts) {
   }
 }
 
+std::optional<BufferFacts> buffer_facts(MoeOperation operation,
+                                        const Workload& workload,
+                                        const FamilyKind& kind) {
+  if (!kind.takes_exchange || operation != MoeOperation::dispatch) return std::nullopt;
+  const ExchangeBuffer buffer = exchange_buffer(workload);
+  return BufferFacts{buffer.rows, buffer.size, buffer.dropped};
+}
+
 }  // namespace
 
 std::string ResourceUse::name() const {
@@ -141,6 +151,7 @@ Report summarize(const Prediction& prediction,
                 .kernels = kernel_latencies(prediction),
                 .busiest = {},
                 .traffic = traffic_facts(prediction.operation, workload, *find_family(family.name)),
+                .buffer = buffer_facts(prediction.operation, workload, *find_family(family.name)),
                 .plan = {.kernels = plan.kernels.size(),
                          .ctas = plan.ctas.size(),
                          .agents = plan.agents.size(),

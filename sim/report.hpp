@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -41,6 +42,13 @@ struct TrafficFacts {
   Imbalance experts;  // tokens of an expert
 };
 
+// A graph exchange keeps room for what may come, not for what comes.
+struct BufferFacts {
+  std::uint32_t rows = 0;  // of one rank
+  Bytes size{};            // of one rank
+  std::uint64_t dropped = 0;
+};
+
 struct PlanSize {
   std::size_t kernels = 0;
   std::size_t ctas = 0;
@@ -59,6 +67,7 @@ struct Report {
   std::vector<KernelLatency> kernels;  // where the operation is several launches
   std::vector<ResourceUse> busiest;    // of each kind that works at all: link, memory, SM
   TrafficFacts traffic;
+  std::optional<BufferFacts> buffer;  // of a dispatch that keeps a capacity
   PlanSize plan;
   std::uint64_t events = 0;
 

@@ -79,6 +79,13 @@ void write_report(const Report& report, JsonWriter& writer) {
   writer.end_array();
   write_resources(report, writer);
   write_traffic(report.traffic, writer);
+  if (report.buffer)
+    writer.key("receive_buffer")
+        .begin_object()
+        .field("row_count", report.buffer->rows)
+        .field("size_bytes", report.buffer->size.count)
+        .field("dropped_row_count", report.buffer->dropped)
+        .end_object();
   writer.key("plan").begin_object().field("kernel_count", report.plan.kernels);
   writer.field("cta_count", report.plan.ctas).field("agent_count", report.plan.agents);
   writer.field("operation_count", report.plan.operations).end_object();

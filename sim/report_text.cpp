@@ -57,7 +57,9 @@ class Columns {
   void row(std::string label, const std::function<std::string(const Report&)>& cell) {
     Row row{std::move(label), {}};
     for (const Report& report : reports_) row.cells.push_back(cell(report));
-    rows_.push_back(std::move(row));
+    const bool is_blank = std::all_of(
+        row.cells.begin(), row.cells.end(), [](const std::string& text) { return text.empty(); });
+    if (!is_blank) rows_.push_back(std::move(row));
   }
 
   [[nodiscard]] std::string text() const {
@@ -156,6 +158,13 @@ void add_traffic(Columns& columns) {
               [&](const Report& r) { return load_text("rank", r.traffic.ranks); });
   columns.row("  busiest expert",
               [&](const Report& r) { return load_text("expert", r.traffic.experts); });
+  columns.row("  receive buffer", [](const Report& r) {
+    if (!r.buffer) return std::string();
+    return fmt::format("{:>10}  rows, {} a rank, {} dropped",
+                       r.buffer->rows,
+                       to_text(r.buffer->size),
+                       r.buffer->dropped);
+  });
   columns.heading("\nsimulation");
   columns.row("  operations", [](const Report& r) {
     return fmt::format("{:>10}  of {} agents", r.plan.operations, r.plan.agents);

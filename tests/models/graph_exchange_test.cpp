@@ -116,6 +116,14 @@ TEST_CASE("graph exchange: a capacity bounds what a rank receives, in order of t
   CHECK(exchange_capacity(10, 2, 1.01) == 11);
   CHECK(exchange_capacity(10, 2, 5) == 20);  // no more can arrive
   CHECK(exchange_capacity(10, 2, 0) == 20);
+  // The worst case keeps 20 rows and drops none; a factor of 1 keeps half and drops the four.
+  const ExchangeBuffer tight = exchange_buffer(workload);
+  CHECK(tight.rows == 10);
+  CHECK(tight.size == Bytes{10 * (2 * workload.hidden + kExchangeLabelBytes)});
+  CHECK(tight.dropped == 4);
+  const ExchangeBuffer worst = exchange_buffer(two_ranks({.capacity = 0}));
+  CHECK(worst.rows == 20);
+  CHECK(worst.dropped == 0);
 }
 
 TEST_CASE("graph exchange: a graph spares the stream's gaps and nothing else") {
