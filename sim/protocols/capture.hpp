@@ -52,7 +52,7 @@ struct CaptureRule {
 
 // A kernel family as a scenario uses it, its calls in one captured graph.
 struct CaptureQuery {
-  std::string_view family;
+  std::string family;
   ExchangeMode mode = ExchangeMode::graph;       // families that take an exchange
   ExchangeCopy copy = ExchangeCopy::persistent;  // likewise
   bool counted = false;                          // intranode: the host reads the counts
