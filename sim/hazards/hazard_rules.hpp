@@ -1,5 +1,5 @@
-// Hazard rules: what each kind of hazard is, for readers who meet it for the first time: in the
-// rule table of a SARIF file, and in `epsim check --help` text of a code host.
+// Hazard rules: what each kind of hazard is, for readers who meet it for the first time, as the
+// rule table of a SARIF file tells them.
 #pragma once
 
 #include <span>

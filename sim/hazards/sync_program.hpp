@@ -1,4 +1,4 @@
-// SyncProgram: what agents do to memory and how they meet, without any time. A Plan, a protocol
+// SyncProgram: what agents do to memory and how they meet; times are an extra. A Plan, a protocol
 // file and a straight-line litmus test all become one; the happens-before checker reads nothing
 // else. Data is read and written weakly, flags are strong: what orders data is never data itself.
 #pragma once
