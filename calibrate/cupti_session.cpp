@@ -78,7 +78,7 @@ std::string demangle(Inbox& box, const char* name) {
 }
 
 template <typename Record>
-Collected timed(GpuActivity activity, const CUpti_Activity* raw) {
+Collected timed(GpuRecordKind activity, const CUpti_Activity* raw) {
   const auto* record = reinterpret_cast<const Record*>(raw);
   return {{.activity = activity,
            .correlation = record->correlationId,
@@ -88,35 +88,55 @@ Collected timed(GpuActivity activity, const CUpti_Activity* raw) {
 }
 
 template <typename Record>
-Collected on_device(GpuActivity activity, const CUpti_Activity* raw) {
+Collected on_device(GpuRecordKind activity, const CUpti_Activity* raw) {
   const auto* record = reinterpret_cast<const Record*>(raw);
   Collected collected = timed<Record>(activity, raw);
   collected.record.gpu = static_cast<int>(record->deviceId);
   collected.record.stream = record->streamId;
+  collected.record.graph_node = record->graphNodeId;
   collected.in_graph = record->graphNodeId != 0;
+  return collected;
+}
+
+template <typename Record>
+Collected transfer(GpuRecordKind activity, const CUpti_Activity* raw) {
+  Collected collected = on_device<Record>(activity, raw);
+  collected.record.bytes = static_cast<std::int64_t>(reinterpret_cast<const Record*>(raw)->bytes);
+  return collected;
+}
+
+Collected kernel_of(Inbox& box, const CUpti_Activity* raw) {
+  const auto* record = reinterpret_cast<const KernelRecord*>(raw);
+  Collected collected = on_device<KernelRecord>(GpuRecordKind::kernel, raw);
+  GpuRecord& kernel = collected.record;
+  kernel.name = demangle(box, record->name);
+  const auto size = [](std::int32_t signed_size) {
+    return static_cast<std::uint32_t>(signed_size);
+  };
+  kernel.grid = {size(record->gridX), size(record->gridY), size(record->gridZ)};
+  kernel.block = {size(record->blockX), size(record->blockY), size(record->blockZ)};
+  kernel.shared_memory_bytes = size(record->staticSharedMemory) + size(record->dynamicSharedMemory);
+  kernel.registers = record->registersPerThread;
   return collected;
 }
 
 void take_record(Inbox& box, const CUpti_Activity* raw) {
   switch (raw->kind) {
-    case CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL: {
-      Collected kernel = on_device<KernelRecord>(GpuActivity::kernel, raw);
-      kernel.record.name = demangle(box, reinterpret_cast<const KernelRecord*>(raw)->name);
-      box.records.push_back(std::move(kernel));
+    case CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL:
+      box.records.push_back(kernel_of(box, raw));
       break;
-    }
     case CUPTI_ACTIVITY_KIND_MEMCPY:
-      box.records.push_back(on_device<CUpti_ActivityMemcpy6>(GpuActivity::copy, raw));
+      box.records.push_back(transfer<CUpti_ActivityMemcpy6>(GpuRecordKind::copy, raw));
       break;
     case CUPTI_ACTIVITY_KIND_MEMCPY2:
-      box.records.push_back(on_device<CUpti_ActivityMemcpyPtoP4>(GpuActivity::copy, raw));
+      box.records.push_back(transfer<CUpti_ActivityMemcpyPtoP4>(GpuRecordKind::copy, raw));
       break;
     case CUPTI_ACTIVITY_KIND_MEMSET:
-      box.records.push_back(on_device<CUpti_ActivityMemset4>(GpuActivity::fill, raw));
+      box.records.push_back(transfer<CUpti_ActivityMemset4>(GpuRecordKind::fill, raw));
       break;
     case CUPTI_ACTIVITY_KIND_SYNCHRONIZATION:
       box.records.push_back(
-          timed<CUpti_ActivitySynchronization>(GpuActivity::synchronization, raw));
+          timed<CUpti_ActivitySynchronization>(GpuRecordKind::synchronization, raw));
       break;
     default:
       break;  // overhead records: CUPTI's own time, of no use to a latency
@@ -163,13 +183,13 @@ std::string described(const GpuRecord& record) {
 void inspect(const std::vector<Collected>& collected, std::int64_t not_before_ns) {
   std::set<std::uint32_t> launches;
   for (const auto& [record, in_graph] : collected) {
-    if (record.activity == GpuActivity::synchronization) continue;  // of the host; no GPU's times
+    if (record.activity == GpuRecordKind::synchronization) continue;  // of the host; no GPU's times
     if (record.start_ns <= 0) throw DeviceError(described(record) + " has no start");
     if (record.end_ns <= record.start_ns)
       throw DeviceError(described(record) + " does not end after it starts");
     if (record.start_ns < not_before_ns)
       throw DeviceError(described(record) + " is from before this collection");
-    if (record.activity == GpuActivity::kernel && !in_graph &&
+    if (record.activity == GpuRecordKind::kernel && !in_graph &&
         !launches.insert(record.correlation).second)
       throw DeviceError(described(record) + " was handed over twice");
   }
@@ -209,6 +229,7 @@ std::vector<GpuRecord> CuptiSession::collect() {
   std::stable_sort(records.begin(), records.end(), [](const GpuRecord& a, const GpuRecord& b) {
     return a.start_ns < b.start_ns;
   });
+  if (watcher_) watcher_(records);
   return records;
 }
 

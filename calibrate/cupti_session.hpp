@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "calibrate/gpu_record.hpp"
@@ -23,10 +25,16 @@ class CuptiSession {
   // before the last call, or share a correlation id that should be unique.
   [[nodiscard]] std::vector<GpuRecord> collect();
 
+  // From now on, `watcher` is shown what each collect() returns, before its caller sees it.
+  void watch(std::function<void(const std::vector<GpuRecord>&)> watcher) {
+    watcher_ = std::move(watcher);
+  }
+
   [[nodiscard]] static std::string version();
 
  private:
   std::int64_t not_before_ns_ = 0;  // no record of this collection may be older
+  std::function<void(const std::vector<GpuRecord>&)> watcher_;
 };
 
 }  // namespace epsim

@@ -8,9 +8,9 @@ namespace epsim {
 namespace {
 
 // Rows read: id, name, what a model learns from it, least GPUs, where and how.
-#define EPSIM_ROW(id, name, identifies, gpus, space)         \
-  Experiment {                                               \
-    id, name, identifies, gpus, &space::points, &space::open \
+#define EPSIM_ROW(id, name, identifies, gpus, space)                \
+  Experiment {                                                      \
+    id, name, identifies, gpus, &space::points, &space::open, false \
   }
 
 constexpr std::array kExperiments = {
@@ -41,6 +41,18 @@ constexpr std::array kExperiments = {
         "M20", "two-batch overlap", "step time and overlap of the ping-pong", 2, two_batch_overlap),
     EPSIM_ROW("M21", "KV gather", "gather, hand-over to a reader, stale rows", 1, kv_gather),
     EPSIM_ROW("M22", "ep_scatter", "prefix variants, race rate, atomic rate", 1, ep_scatter),
+    EPSIM_ROW(
+        "M23", "crowded residency", "CTAs that find an SM beside others", 1, crowded_residency),
+    Experiment{"M24",
+               "clock under load",
+               "clocks by the share of time in GEMMs",
+               1,
+               &clock_under_load::points,
+               &clock_under_load::open,
+               true},
+    EPSIM_ROW(
+        "M25", "elementwise beside", "elementwise kernel beside a copy", 1, elementwise_beside),
+    EPSIM_ROW("M26", "GEMM beside", "GEMM beside a kernel that holds SMs", 1, gemm_beside),
 };
 
 #undef EPSIM_ROW

@@ -25,6 +25,8 @@ struct Experiment {
   int gpus_min;
   std::vector<Point> (*points)(int gpu_count);  // in the order they are measured
   Bench (*open)(Lab& lab);                      // allocates; the lab outlives the bench
+  // Asks what clocks do under load: a try whose clocks fell is what it came for.
+  bool clocks_may_fall = false;
 };
 
 [[nodiscard]] std::span<const Experiment> experiments();

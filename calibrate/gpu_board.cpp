@@ -22,6 +22,23 @@ constexpr unsigned kClockSm = 1;
 constexpr unsigned kClockMemory = 2;
 // Thermal slowdown by hardware and software, hardware slowdown, power brake.
 constexpr unsigned long long kSlowedReasons = 0x8 | 0x20 | 0x40 | 0x80;
+// Power now, mW. What nvmlDeviceGetPowerUsage says is the mean of a second.
+constexpr unsigned kFieldPowerInstant = 186;
+
+struct NvmlField {
+  unsigned id;
+  unsigned scope;  // 0: the GPU
+  long long timestamp_us;
+  long long latency_us;
+  int value_type;
+  int status;
+  union {
+    unsigned number;
+    unsigned long long long_number;
+    double real;
+  } value;
+};
+static_assert(sizeof(NvmlField) == 40);
 constexpr double kFullSpeed = 0.95;  // of the highest clock; boost steps are 15 MHz of 1980
 
 void nvml_check(int status, const char* call) {
@@ -50,6 +67,8 @@ struct GpuBoards::Nvml {
   int (*highest_clock)(NvmlDevice, unsigned, unsigned*) = nullptr;
   int (*power_limit)(NvmlDevice, unsigned*) = nullptr;
   int (*slowed_by)(NvmlDevice, unsigned long long*) = nullptr;
+  int (*mean_power)(NvmlDevice, unsigned*) = nullptr;
+  int (*field_values)(NvmlDevice, int, NvmlField*) = nullptr;
 
   template <typename Function>
   void find(Function& function, const char* name) {
@@ -68,6 +87,8 @@ struct GpuBoards::Nvml {
     find(highest_clock, "nvmlDeviceGetMaxClockInfo");
     find(power_limit, "nvmlDeviceGetEnforcedPowerLimit");
     find(slowed_by, "nvmlDeviceGetCurrentClocksThrottleReasons");
+    find(mean_power, "nvmlDeviceGetPowerUsage");
+    find(field_values, "nvmlDeviceGetFieldValues");
     nvml_check(init(), "nvmlInit");
   }
   ~Nvml() {
@@ -119,6 +140,22 @@ ClockReading GpuBoards::clocks() const {
     slowest_memory = std::min(slowest_memory, memory);
   }
   return {slowest_sm, slowest_memory};
+}
+
+double GpuBoards::sm_clock_mhz() const {
+  unsigned now = 0;
+  nvml_check(nvml_->clock(devices_.front(), kClockSm, &now), "nvmlDeviceGetClockInfo");
+  return now;
+}
+
+double GpuBoards::power_w() const {
+  NvmlField power{};
+  power.id = kFieldPowerInstant;
+  if (nvml_->field_values(devices_.front(), 1, &power) == 0 && power.status == 0)
+    return power.value.number / 1000.0;
+  unsigned mean_mw = 0;  // a driver that does not know the field
+  nvml_check(nvml_->mean_power(devices_.front(), &mean_mw), "nvmlDeviceGetPowerUsage");
+  return mean_mw / 1000.0;
 }
 
 bool GpuBoards::throttled() const {

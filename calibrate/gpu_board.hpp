@@ -21,6 +21,9 @@ class GpuBoards {
   [[nodiscard]] std::vector<GpuProvenance> provenance() const;
   [[nodiscard]] std::string driver_version() const;
   [[nodiscard]] ClockReading clocks() const;  // the slowest GPU's
+  // Of the first GPU, now: its SM clock alone, and what the board draws.
+  [[nodiscard]] double sm_clock_mhz() const;
+  [[nodiscard]] double power_w() const;
   // A GPU runs below 95 % of its highest SM clock, or says that heat or power braking slows it.
   [[nodiscard]] bool throttled() const;
 

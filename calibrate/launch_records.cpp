@@ -14,7 +14,7 @@ std::vector<std::vector<GpuRecord>> launches_of(const std::vector<GpuRecord>& re
                                                 std::size_t launches) {
   std::vector<std::vector<GpuRecord>> by_gpu(static_cast<std::size_t>(gpu_count));
   for (const GpuRecord& record : records)
-    if (record.activity == GpuActivity::kernel && record.gpu < gpu_count &&
+    if (record.activity == GpuRecordKind::kernel && record.gpu < gpu_count &&
         record.name.find(kernel) != std::string::npos)
       by_gpu[static_cast<std::size_t>(record.gpu)].push_back(record);
   for (const auto& found : by_gpu)

@@ -9,6 +9,7 @@
 #include "calibrate/device_error.hpp"
 #include "calibrate/gpu_board.hpp"
 #include "calibrate/lab.hpp"
+#include "calibrate/recording.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/text_file.hpp"
 
@@ -87,6 +88,7 @@ class Sweep {
   }
 
   SweepOutcome run() {
+    if (!options_.recording.empty()) record_everything();
     std::vector<const Experiment*> todo;
     for (const Experiment* experiment : chosen_experiments(options_.only)) {
       if (experiment->gpus_min > lab_.gpu_count()) {
@@ -99,10 +101,20 @@ class Sweep {
     }
     for (const Experiment* experiment : todo) run_experiment(*experiment);
     save();
+    if (recording_) recording_->finish();
     return std::move(outcome_);
   }
 
  private:
+  void record_everything() {
+    std::vector<RecordedGpu> gpus;
+    for (const GpuProvenance& gpu : file_.provenance.gpus)
+      gpus.push_back({.name = gpu.name, .sm_count = lab_.gpus().sm_count()});
+    recording_.emplace(options_.recording, "CUPTI " + CuptiSession::version(), gpus);
+    lab_.cupti().watch(
+        [this](const std::vector<GpuRecord>& records) { recording_->write(records); });
+  }
+
   void run_experiment(const Experiment& experiment) {
     Bench bench;  // opened at the first point that is not there yet
     for (const Point& point : experiment.points(lab_.gpu_count())) {
@@ -140,7 +152,7 @@ class Sweep {
       measured.clocks_before = boards_.clocks();
       measured.result = bench(point);
       measured.clocks_after = boards_.clocks();
-      if (!boards_.throttled()) return measured;
+      if (experiment.clocks_may_fall || !boards_.throttled()) return measured;
       ++measured.discarded;
     }
     throw DeviceError(fmt::format(
@@ -163,6 +175,7 @@ class Sweep {
   Lab lab_;
   GpuBoards boards_;
   Measurement file_;
+  std::optional<RecordingWriter> recording_;
   SweepProgress state_;
   SweepOutcome outcome_;
 };

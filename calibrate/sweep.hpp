@@ -20,6 +20,7 @@ struct SweepOptions {
   int gpus = 0;                   // 0: all that are visible
   std::optional<std::chrono::seconds> budget;
   std::filesystem::path out;
+  std::filesystem::path recording;  // of everything that the GPUs did; empty: none is written
   std::string command_line;
   std::string commit;
   bool dirty = false;

@@ -106,8 +106,8 @@ std::vector<CheckedProgram> check_file(const OpenedFile& file, const CheckReques
 std::vector<PlacementTable> tables_of(const OpenedFile& file) {
   const Scenario scenario = read_scenario(file.document, file.path.parent_path());
   const Calibration calibration = load_calibration(scenario.calibration);
-  const FamilyKind& kind = *find_family(scenario.kernel);
   const Workload workload = make_workload(scenario);
+  const FamilyKind& kind = *find_family(scenario.kernel);
   std::vector<PlacementTable> tables;
   for (const MoeOperation operation : scenario_operations(scenario)) {
     std::vector<FenceChoice> choices = possible_placements(kind, operation);

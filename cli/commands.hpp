@@ -25,6 +25,7 @@ void add_topology_command(CLI::App& app);
 void add_validate_command(CLI::App& app);
 void add_check_command(CLI::App& app);
 void add_litmus_command(CLI::App& app);
+void add_replay_command(CLI::App& app);
 
 // A scenario file and what the command line changes of it.
 struct ScenarioOptions {

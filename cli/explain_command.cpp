@@ -19,8 +19,8 @@ struct ExplainOptions {
 void explain(const ExplainOptions& options) {
   const Scenario scenario = load_scenario(options.scenario);
   const Calibration calibration = load_calibration(scenario.calibration);
-  const KernelFamily& family = calibration.family(scenario.kernel);
   const Workload workload = make_workload(scenario);
+  const KernelFamily& family = calibration.family(scenario.kernel);
   std::string text = scenario_text(scenario);
   JsonWriter writer(4);
   writer.begin_object().field("schema", "epsim.explanation/1").key("scenario");

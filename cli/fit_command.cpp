@@ -300,9 +300,12 @@ void run_fit(const FitOptions& options) {
 
   // Other families of an existing file stay as they are.
   Calibration calibration{readings.system, readings.topology, readings.hardware, {}};
-  if (std::filesystem::exists(options.out))
-    for (KernelFamily& family : load_calibration(options.out).families)
+  if (std::filesystem::exists(options.out)) {
+    Calibration before = load_calibration(options.out);
+    calibration.overlap = std::move(before.overlap);
+    for (KernelFamily& family : before.families)
       if (family.name != options.kernel) calibration.families.push_back(std::move(family));
+  }
   Fitted fitted = fit_family(options, set, readings, reading->second);
   calibration.hardware = std::move(fitted.hardware);
   calibration.families.push_back(std::move(fitted.family));

@@ -10,6 +10,7 @@
 #include "models/calibration.hpp"
 #include "models/kernel_families.hpp"
 #include "topologies/registry.hpp"
+#include "traces/kernel_class.hpp"
 #include "traces/routing_generators.hpp"
 
 namespace epsim {
@@ -92,6 +93,20 @@ std::vector<Entry> calibrations() {
   return entries;
 }
 
+// In the order in which they are tried.
+std::vector<Entry> classes() {
+  std::vector<Entry> entries;
+  for (const KernelRule& rule : KernelClassTable::built_in().rules()) {
+    const KernelRole& role = rule.role;
+    std::string name = fmt::format(
+        "{} ({}", role.family, kKernelClassNames[static_cast<std::size_t>(role.kernel_class)]);
+    if (role.phase != CommunicationPhase::none)
+      name += fmt::format(", {}", kCommunicationPhaseNames[static_cast<std::size_t>(role.phase)]);
+    entries.push_back({name + ")", rule.match});
+  }
+  return entries;
+}
+
 struct Listing {
   const char* name;
   const char* description;
@@ -102,6 +117,7 @@ constexpr std::array kListings = {
     Listing{"models", "what can be asked of each operation of each kernel family", &models},
     Listing{"kernels", "kernel families for kernel.family", &kernels},
     Listing{"routings", "kinds of traffic for traffic.routing", &routings},
+    Listing{"classes", "rules by which epsim replay tells what a kernel is for", &classes},
     Listing{"calibrations", "measured systems for calibration", &calibrations},
 };
 

@@ -30,6 +30,7 @@ struct RunOptions {
   std::string budget;
   std::string commit;
   std::string out;
+  std::string recording;
 };
 
 std::string list_text() {
@@ -101,6 +102,7 @@ void run_measure(const RunOptions& given) {
   options.only = given.only;
   options.gpus = given.gpus;
   options.out = given.out;
+  options.recording = given.recording;
   set_commit(given.commit, options);
   options.command_line = "epsim calibrate run";
   for (const std::string& id : given.only) options.command_line += " --only " + id;
@@ -147,6 +149,9 @@ void add_measure_verbs(CLI::App& calibrate) {
   run->add_option("--commit", options->commit, "commit being measured, where git cannot say");
   run->add_option("--out", options->out, "measurement to write; points that it holds are kept")
       ->required();
+  run->add_option("--recording",
+                  options->recording,
+                  "write what CUPTI saw of the GPUs, for `epsim replay` to read");
   run->footer(
       "Example:\n  epsim calibrate run --only M4,M8 --gpus 4 --budget 8min --out h200_x4.json");
   run->callback([options] { run_measure(*options); });

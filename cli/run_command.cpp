@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/progress.hpp"
+#include "cli/run_step.hpp"
 #include "models/calibration.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/perfetto_trace.hpp"
@@ -28,6 +29,7 @@ void run(const RunOptions& options) {
                                  static_cast<std::size_t>(options.jobs));
   if (options.trace == "-") throw InputError("--trace -", "", "a trace goes to a file");
   const Scenario scenario = load_scenario(options.scenario);
+  if (scenario.schedule) return run_step_scenario(scenario, options.trace, options.json);
   const Calibration calibration = load_calibration(scenario.calibration);
   const KernelFamily& family = calibration.family(scenario.kernel);
   const FamilyKind& kind = *find_family(scenario.kernel);

@@ -18,11 +18,14 @@ void add_verbs(CLI::App& app) {
   add_samples_verb(*calibrate);
   add_derive_verbs(*calibrate);
   add_carry_verb(*calibrate);
+  add_overlap_verb(*calibrate);
+  add_step_verb(*calibrate);
   add_fit_verb(*calibrate);
   calibrate->footer("Example:\n  epsim calibrate fit --help");
   add_validate_command(app);
   add_check_command(app);
   add_litmus_command(app);
+  add_replay_command(app);
   app.footer("Example:\n  epsim run examples/deepseek_v3_decode_h200.json");
 }
 

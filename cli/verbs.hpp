@@ -14,7 +14,9 @@ void add_verbs(CLI::App& app);
 void add_carry_verb(CLI::App& calibrate);     // carry: readings of a system never measured
 void add_derive_verbs(CLI::App& calibrate);   // derive, observe
 void add_fit_verb(CLI::App& calibrate);       // fit
+void add_overlap_verb(CLI::App& calibrate);   // overlap: constants of GEMMs beside exchanges
 void add_samples_verb(CLI::App& calibrate);   // show: what a measurement file holds
+void add_step_verb(CLI::App& calibrate);      // step: what tasks of a step do to each other
 void add_measure_verbs(CLI::App& calibrate);  // list, run: on GPUs
 
 }  // namespace epsim

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "models/kernel_families.hpp"
+#include "models/two_batch.hpp"
 #include "sim/base/embedded_file.hpp"
 #include "sim/base/input_error.hpp"
 
@@ -126,6 +127,8 @@ Calibration read_calibration(const JsonDocument& document) {
   calibration.system = object.required("system").string();
   calibration.topology = object.required("topology").string();
   calibration.hardware = read_constants(object.required("hardware"), hardware_constants());
+  if (const auto overlap = object.optional("overlap"))
+    calibration.overlap = read_constants(*overlap, two_batch_constants());
   JsonObject families = object.required("families").object();
   for (const std::string& name : families.keys())
     calibration.families.push_back(read_family(name, families.required(name)));
@@ -187,6 +190,10 @@ std::string calibration_text(const Calibration& calibration) {
   writer.field("system", calibration.system).field("topology", calibration.topology);
   writer.key("hardware");
   write_constants(calibration.hardware, writer);
+  if (!calibration.overlap.all().empty()) {
+    writer.key("overlap");
+    write_constants(calibration.overlap, writer);
+  }
   writer.key("families").begin_object();
   for (const KernelFamily& family : calibration.families) {
     writer.key(family.name).begin_object().key("constants");

@@ -53,6 +53,8 @@ struct Calibration {
   std::string topology;  // preset that it was measured on
   ConstantSet hardware;
   std::vector<KernelFamily> families;
+  // Of GEMMs and exchanges that share a GPU (two_batch_constants()); empty where none was measured.
+  ConstantSet overlap{};
 
   // Throws InputError that names the families there are.
   [[nodiscard]] const KernelFamily& family(std::string_view name) const;

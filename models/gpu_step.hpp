@@ -29,9 +29,13 @@ struct StepTask {
   // Holds one CTA to a slot until all its work is done (GEMMs with a tile loop); others come and go
   // in waves.
   bool is_persistent = false;
+  // Of a persistent one: what its CTAs work off one by one. 0: not known, taken as many.
+  std::uint32_t tile_count = 0;
   std::uint16_t cluster_size = 1;  // CTAs that need neighbouring SMs
+  bool starts_whole = false;       // a cooperative launch: all its CTAs, or none
   double memory_share = 0;         // of the memory's rate that it takes
   double link_share = 0;           // of the links' rate that it takes (communication)
+  double clock_share = 0;          // part of its time that grows as the SMs' clock falls
   Duration skew{};                 // of `time`: waiting for peers
   // Collectives of one communicator run in the order in which they were queued, whatever their
   // streams.
@@ -44,6 +48,7 @@ struct GpuStep {
   std::vector<std::string> streams;  // names
   std::vector<StepTask> tasks;       // in the order in which the host queues them
   std::uint32_t sm_count = 0;
+  std::uint32_t rank_count = 1;  // that meet in its communication, all with the same tasks
   // Hardware queues: stream s shares one with stream s + hardware_queues, and what they hold runs
   // in the order in which it was queued. 0: one for each stream.
   std::uint32_t hardware_queues = 0;

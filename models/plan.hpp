@@ -135,6 +135,8 @@ struct Cta {
   std::uint32_t agent_count;
 };
 
+inline constexpr std::uint32_t kCrowdedByTable = 0xffff'ffff;
+
 // One launch. Its CTAs take SM slots of the rank in order, as slots become free.
 struct Kernel {
   RankId rank;
@@ -142,6 +144,7 @@ struct Kernel {
   std::uint32_t cta_count;
   std::int64_t after;        // index of the kernel that must end first, or -1
   Duration delay;            // from then (or from the rank's start) to the launch
+  Duration not_before{};     // of the launch, from the rank's start: a host that is late
   Duration start_overhead;   // launch to the first instruction of every CTA
   Duration finish_overhead;  // last instruction to the end that a profiler records
   std::uint16_t ctas_per_sm;
@@ -152,9 +155,18 @@ struct Kernel {
   std::uint32_t persistent_ctas = 0;
   // How many of those find room when other kernels' CTAs are resident at its launch: clusters need
   // neighbouring SMs, which others have split. The rest come when the others have left.
+  // kCrowdedByTable: as many as Plan::crowded_slots says for the SMs that the others hold.
   std::uint32_t crowded_ctas = 0;
+  // Each slot's first CTA is its own, whoever waits: what a GEMM does whose CTAs begin with the
+  // tile of their own number and fetch the others from a counter. A slot that finds no room then
+  // leaves a tile undone until another slot has nothing left to fetch.
+  bool own_first_tiles = false;
   // Its end flushes the rank's memory: what others have queued on the rank's links goes first.
   bool flushes_links = false;
+  // A cooperative launch: no CTA starts before there is room for all.
+  bool starts_whole = false;
+  // Of a stream of higher priority: takes room before CTAs that came earlier.
+  bool is_urgent = false;
 };
 
 // An event between streams: the later kernel waits for the earlier one too, and `delay` after it.
@@ -233,6 +245,9 @@ struct Plan {
   std::uint32_t sm_count = 0;  // per rank
   RankRates rates{};
   std::vector<Bandwidth> rate_caps;  // index 0: no cap
+  // Entry n: SMs on which clusters find room beside others' CTAs on n SMs. Empty where no kernel
+  // asks (kCrowdedByTable).
+  std::vector<std::uint32_t> crowded_slots;
 
   std::vector<Operation> operations;
   std::vector<Agent> agents;

@@ -43,7 +43,7 @@ KernelId PlanBuilder::begin_kernel(const Launch& launch) {
   check(launch.rank.value < plan_.rank_count, "a kernel runs on a rank of the plan");
   const KernelId id{next_index(plan_.kernels)};
   check(launch.after < static_cast<std::int64_t>(id.value), "a kernel follows an earlier one");
-  check(launch.crowded_ctas <= launch.persistent_ctas &&
+  check((launch.crowded_ctas <= launch.persistent_ctas || launch.crowded_ctas == kCrowdedByTable) &&
             (launch.crowded_ctas > 0) == (launch.persistent_ctas > 0),
         "some of a persistent kernel's CTAs find room, and all of them when it is alone");
   plan_.kernels.push_back({.rank = launch.rank,
@@ -51,13 +51,17 @@ KernelId PlanBuilder::begin_kernel(const Launch& launch) {
                            .cta_count = 0,
                            .after = launch.after,
                            .delay = launch.delay,
+                           .not_before = launch.not_before,
                            .start_overhead = launch.start_overhead,
                            .finish_overhead = launch.finish_overhead,
                            .ctas_per_sm = launch.ctas_per_sm,
                            .name = launch.name,
                            .persistent_ctas = launch.persistent_ctas,
                            .crowded_ctas = launch.crowded_ctas,
-                           .flushes_links = launch.flushes_links});
+                           .own_first_tiles = launch.own_first_tiles,
+                           .flushes_links = launch.flushes_links,
+                           .starts_whole = launch.starts_whole,
+                           .is_urgent = launch.is_urgent});
   return id;
 }
 

@@ -21,12 +21,16 @@ class PlanBuilder {
     std::string_view name;
     std::int64_t after = -1;
     Duration delay{};
+    Duration not_before{};
     Duration start_overhead{};
     Duration finish_overhead{};
     std::uint16_t ctas_per_sm = 1;
     std::uint32_t persistent_ctas = 0;
     std::uint32_t crowded_ctas = 0;  // at most persistent_ctas, and not 0 with them
+    bool own_first_tiles = false;
     bool flushes_links = false;
+    bool starts_whole = false;
+    bool is_urgent = false;
   };
   KernelId begin_kernel(const Launch& launch);
   // The kernel begun last waits for `earlier` too, whatever its rank.
@@ -78,6 +82,10 @@ class PlanBuilder {
   void releases_nothing();  // a signal: its order is relaxed
   void awaits_flush();      // a stream's wait for what others wrote here: no flush is behind it
 
+  // One entry for each number of SMs that others may hold, 0 to all.
+  void set_crowded_slots(std::vector<std::uint32_t> slots) {
+    plan_.crowded_slots = std::move(slots);
+  }
   void reserve(std::size_t operations, std::size_t agents);
   void set_rank_start(RankId rank, Duration start) { plan_.rank_start[rank.index()] = start; }
   [[nodiscard]] Plan take() { return std::move(plan_); }

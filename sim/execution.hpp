@@ -100,6 +100,9 @@ struct KernelState {
   Instant ready{};              // no launch before this, as far as is known
   std::uint32_t next_tile = 0;  // persistent: its CTA that starts next
   std::uint32_t slots = 0;      // persistent: asked for so far
+  std::uint32_t taken = 0;      // persistent: slots that it got so far
+  std::uint32_t held = 0;       // persistent: of them, not given back
+  std::uint32_t left = 0;       // persistent: given back
 };
 
 // Which kernels hold or want SMs of a rank.
@@ -143,6 +146,8 @@ class Execution {
   void end_kernel(std::uint32_t kernel);
   void release_kernel(std::uint32_t kernel, Instant at);
   void enqueue_slots(std::uint32_t rank);
+  [[nodiscard]] std::uint32_t crowded_slots(std::uint32_t kernel) const;
+  void take_slot(std::uint32_t kernel);
   // What stands in the line for a slot of a persistent kernel, where others have a CTA.
   [[nodiscard]] std::uint32_t slot_of(std::uint32_t kernel) const {
     return static_cast<std::uint32_t>(plan_.ctas.size()) + kernel;

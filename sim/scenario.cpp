@@ -229,6 +229,59 @@ void read_operations(JsonObject& root, Scenario& scenario) {
     operations->fail_expected("\"dispatch\", \"combine\" or both");
 }
 
+// The kernel and what it is asked to do.
+void write_kernel(const Scenario& scenario, JsonWriter& writer) {
+  const FamilyKind& kind = *find_family(scenario.kernel);
+  writer.key("kernel").begin_object().field("family", scenario.kernel);
+  if (kind.takes_sms)
+    writer.field("sms", scenario.sms).field("notify", kNotifyNames[scenario.counted ? 1 : 0]);
+  if (kind.takes_split) writer.field("mode", kModeNames[scenario.split.split ? 1 : 0]);
+  if (kind.takes_exchange) write_exchange(scenario, writer);
+  if (scenario.split.split) writer.field("split_gap", to_exact_text(scenario.split.gap));
+  writer.end_object();
+  writer.key("dispatch").begin_object();
+  writer.field("format", kDispatchFormatNames[static_cast<std::size_t>(scenario.dispatch_format)]);
+  if (!kind.dispatch_fences.empty()) write_fence_choice(scenario.dispatch_fence, writer);
+  writer.end_object().key("combine").begin_object();
+  writer.field("format", kCombineFormatNames[static_cast<std::size_t>(scenario.combine_format)]);
+  write_fence_choice({scenario.fence, scenario.fence_form}, writer);
+  writer.end_object();
+  writer.key("operations").begin_array();
+  if (scenario.run_dispatch) writer.value("dispatch");
+  if (scenario.run_combine) writer.value("combine");
+  writer.end_array();
+}
+
+// A step whose experts are sliced gathers rows by collectives: it has no exchange to ask about.
+void read_exchange_kernel(JsonObject& root, Scenario& scenario) {
+  if (!scenario.schedule || scenario.schedule->sharing == ExpertSharing::whole) {
+    read_kernel(root, scenario);
+    read_dispatch(root, scenario);
+    read_combine(root, scenario);
+    read_operations(root, scenario);
+    return;
+  }
+  for (const char* key : {"kernel", "dispatch", "combine", "operations"})
+    if (const auto value = root.optional(key))
+      value->fail("sliced experts gather rows by collectives; leave this out");
+}
+
+void read_step(JsonObject& root, Scenario& scenario) {
+  const auto schedule = root.optional("schedule");
+  if (!schedule) return;
+  const RoutingSpec& routing = scenario.routing;
+  ScheduleFrame frame{.hidden = scenario.hidden,
+                      .sm_count = scenario.topology->gpu_spec().sm_count,
+                      .ranks = std::int64_t{routing.shape.ranks},
+                      .tokens_per_rank = {}};
+  if (routing.tokens_per_rank) frame.tokens_per_rank = std::int64_t{*routing.tokens_per_rank};
+  if (!frame.tokens_per_rank)
+    schedule->fail(
+        "the tokens of a routing file are those of a whole batch and cannot be split; "
+        "name a routing instead");
+  scenario.schedule = read_schedule(*schedule, frame);
+}
+
 }  // namespace
 
 void apply_settings(JsonDocument& document, const std::vector<std::string>& settings) {
@@ -256,13 +309,11 @@ Scenario read_scenario(const JsonDocument& document, const std::filesystem::path
   scenario.name = name ? name->string() : std::filesystem::path(scenario.file).stem().string();
   read_topology(root, scenario);
   read_traffic(root, folder, scenario);
-  read_kernel(root, scenario);
   const JsonValue hidden = root.required("hidden");
   scenario.hidden = hidden.integer_in(128, kMostHidden);
   if (scenario.hidden % 128 != 0) hidden.fail_expected("a multiple of 128 channels");
-  read_dispatch(root, scenario);
-  read_combine(root, scenario);
-  read_operations(root, scenario);
+  read_step(root, scenario);
+  read_exchange_kernel(root, scenario);
   if (const auto skew = root.optional("launch_skew")) {
     scenario.launch_skew = skew->duration();
     if (scenario.launch_skew < Duration{}) skew->fail_expected("a time that is not negative");
@@ -278,7 +329,6 @@ Scenario read_scenario(const JsonDocument& document, const std::filesystem::path
 }
 
 void write_scenario(const Scenario& scenario, JsonWriter& writer) {
-  const FamilyKind& kind = *find_family(scenario.kernel);
   writer.begin_object().field("schema", "epsim.scenario/1").field("name", scenario.name);
   writer.key("topology").begin_object().field("preset", scenario.topology_name);
   writer.key("override").raw(scenario.topology_override).end_object();
@@ -290,30 +340,21 @@ void write_scenario(const Scenario& scenario, JsonWriter& writer) {
   writer.field("masked_fraction", routing.masked_fraction);
   writer.key("placement").raw(scenario.placement).end_object();
   writer.field("hidden", scenario.hidden);
-  writer.key("kernel").begin_object().field("family", scenario.kernel);
-  if (kind.takes_sms)
-    writer.field("sms", scenario.sms).field("notify", kNotifyNames[scenario.counted ? 1 : 0]);
-  if (kind.takes_split) writer.field("mode", kModeNames[scenario.split.split ? 1 : 0]);
-  if (kind.takes_exchange) write_exchange(scenario, writer);
-  if (scenario.split.split) writer.field("split_gap", to_exact_text(scenario.split.gap));
-  writer.end_object();
-  writer.key("dispatch").begin_object();
-  writer.field("format", kDispatchFormatNames[static_cast<std::size_t>(scenario.dispatch_format)]);
-  if (!kind.dispatch_fences.empty()) write_fence_choice(scenario.dispatch_fence, writer);
-  writer.end_object().key("combine").begin_object();
-  writer.field("format", kCombineFormatNames[static_cast<std::size_t>(scenario.combine_format)]);
-  write_fence_choice({scenario.fence, scenario.fence_form}, writer);
-  writer.end_object();
-  writer.key("operations").begin_array();
-  if (scenario.run_dispatch) writer.value("dispatch");
-  if (scenario.run_combine) writer.value("combine");
-  writer.end_array();
+  if (!scenario.kernel.empty()) write_kernel(scenario, writer);
   writer.field("fabric", kFabricNames[scenario.fluid_fabric ? 1 : 0]);
   writer.field("launch_skew", to_exact_text(scenario.launch_skew));
+  if (scenario.schedule) {
+    writer.key("schedule");
+    write_schedule(*scenario.schedule, writer);
+  }
   writer.field("calibration", scenario.calibration).field("seed", scenario.seed).end_object();
 }
 
 Workload make_workload(const Scenario& scenario) {
+  if (scenario.kernel.empty())
+    throw InputError(scenario.file,
+                     "/schedule/experts/sharing",
+                     "sliced experts have no dispatch and no combine; ask epsim run or show");
   const Rng rng(scenario.seed);
   Workload workload;
   workload.routing =

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "models/workload.hpp"
 #include "sim/base/json.hpp"
 #include "sim/base/json_writer.hpp"
+#include "sim/schedule_spec.hpp"
 #include "topologies/topology.hpp"
 #include "traces/routing_generators.hpp"
 
@@ -27,7 +29,7 @@ struct Scenario {
   std::string placement;  // JSON text as given: "contiguous", "round-robin" or an array
   std::shared_ptr<const ExpertPlacement> experts;
   std::int64_t hidden = 0;
-  std::string kernel;  // a family's name
+  std::string kernel;  // a family's name; empty where a step exchanges by collectives alone
   bool run_dispatch = true;
   bool run_combine = true;
   DispatchFormat dispatch_format = DispatchFormat::fp8;
@@ -40,7 +42,8 @@ struct Scenario {
   SplitLaunch split;
   ExchangeOptions exchange;
   bool fluid_fabric = false;
-  Duration launch_skew{};  // ranks start uniformly within this
+  Duration launch_skew{};                // ranks start uniformly within this
+  std::optional<ScheduleSpec> schedule;  // a whole step, instead of its exchange alone
   std::string calibration;
   std::uint64_t seed = 0;
 };
@@ -55,7 +58,8 @@ void apply_settings(JsonDocument& document, const std::vector<std::string>& sett
 // The scenario as a file with every default written out.
 void write_scenario(const Scenario& scenario, JsonWriter& writer);
 
-// Draws the routing and fills in the rest: what the kernel models take.
+// Draws the routing and fills in the rest: what the kernel models take. Throws InputError where the
+// scenario names no kernel.
 [[nodiscard]] Workload make_workload(const Scenario& scenario);
 
 }  // namespace epsim

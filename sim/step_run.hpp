@@ -6,6 +6,7 @@
 
 #include "models/constants.hpp"
 #include "models/gpu_step.hpp"
+#include "models/step_plan.hpp"
 #include "sim/base/units.hpp"
 
 namespace epsim {
@@ -26,7 +27,9 @@ struct StepRun {
   }
 };
 
-// `constants` are those of step_contention_constants() (models/step_plan.hpp).
-[[nodiscard]] StepRun run_step(const GpuStep& step, const ConstantSet& constants);
+// What rank 0 sees. `constants` are those of step_constants().
+[[nodiscard]] StepRun run_step(const GpuStep& step,
+                               const ConstantSet& constants,
+                               const StepConditions& conditions = {});
 
 }  // namespace epsim

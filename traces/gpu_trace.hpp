@@ -2,8 +2,8 @@
 // host did to make it run. One dump is one process; several ranks are several traces.
 //
 // Times count from `epoch_ns`, the profiler's own time of the trace's first activity, so that whole
-// picoseconds hold them. Readers keep what ran on a GPU and the host calls behind it; operators of a
-// framework, Python frames and counters are read past.
+// picoseconds hold them. Readers keep what ran on a GPU and the host calls behind it; operators of
+// a framework, Python frames and counters are read past.
 #pragma once
 
 #include <array>

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace epsim {
 
@@ -34,6 +35,12 @@ struct KernelRole {
   std::string_view family;  // "NCCL", "DeepEP"; of compute: "GEMM", "attention", "other"
 };
 
+// A rule, to be shown.
+struct KernelRule {
+  std::string match;  // "prefix memcpy, [cuda memcpy"
+  KernelRole role;
+};
+
 class KernelClassTable {
  public:
   // The rules that come with epsim.
@@ -44,6 +51,9 @@ class KernelClassTable {
 
   // The role of a kernel of that (demangled) name; valid as long as the table.
   [[nodiscard]] KernelRole role_of(std::string_view kernel_name) const;
+
+  // In the order in which they are tried; valid as long as the table.
+  [[nodiscard]] std::vector<KernelRule> rules() const;
 
  private:
   struct Rules;

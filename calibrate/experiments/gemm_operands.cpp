@@ -15,6 +15,7 @@ constexpr std::size_t kWeightCopies = 3;  // of the largest weights: more than a
 constexpr std::uint32_t kActivationSeed = 1;
 constexpr std::uint32_t kFirstWeightSeed = 2;  // one more with each copy
 constexpr int kCheckedElements = 16;           // of a product: its corners and places between
+constexpr double kMostNormalProduct = 12.1;    // of two of normal_value, below 3.47 each
 
 std::size_t most(std::span<const kernels::GemmShape> shapes,
                  std::int64_t (*elements)(const kernels::GemmShape&)) {
@@ -30,21 +31,26 @@ void require_gemm_library() {
     throw DeviceError("no libcublasLt.so.13 or .12 on the library path: no GEMM to measure beside");
 }
 
-GemmOperands::GemmOperands(int gpu, std::span<const kernels::GemmShape> shapes)
-    : weight_stride_(most(shapes, [](const kernels::GemmShape& s) { return s.n * s.k; })),
+GemmOperands::GemmOperands(int gpu,
+                           std::span<const kernels::GemmShape> shapes,
+                           MatrixNumbers numbers)
+    : numbers_(numbers),
+      weight_stride_(most(shapes, [](const kernels::GemmShape& s) { return s.n * s.k; })),
       activations_(gpu, most(shapes, [](const kernels::GemmShape& s) { return s.m * s.k; })),
       weights_(gpu, kWeightCopies * weight_stride_),
       products_(gpu, most(shapes, [](const kernels::GemmShape& s) { return s.m * s.n; })) {
   kernels::cuda_check(cudaSetDevice(gpu));
-  kernels::launch_fill_matrix(activations_.data(),
-                              static_cast<std::int64_t>(activations_.size()),
-                              kActivationSeed,
-                              nullptr);
+  const auto fill = numbers == MatrixNumbers::normal ? &kernels::launch_fill_normal_matrix
+                                                     : &kernels::launch_fill_matrix;
+  fill(activations_.data(),
+       static_cast<std::int64_t>(activations_.size()),
+       kActivationSeed,
+       nullptr);
   for (std::size_t copy = 0; copy < kWeightCopies; ++copy)
-    kernels::launch_fill_matrix(weights_.data() + copy * weight_stride_,
-                                static_cast<std::int64_t>(weight_stride_),
-                                kFirstWeightSeed + static_cast<std::uint32_t>(copy),
-                                nullptr);
+    fill(weights_.data() + copy * weight_stride_,
+         static_cast<std::int64_t>(weight_stride_),
+         kFirstWeightSeed + static_cast<std::uint32_t>(copy),
+         nullptr);
   kernels::cuda_check(cudaDeviceSynchronize());
 }
 
@@ -62,6 +68,9 @@ void GemmOperands::verify(kernels::Gemm& gemm, cudaStream_t stream) {
   enqueue(gemm, stream);
   kernels::cuda_check(cudaStreamSynchronize(stream));
   const kernels::GemmShape& shape = gemm.shape();
+  const bool normal = numbers_ == MatrixNumbers::normal;
+  const auto value = normal ? &kernels::normal_value : &kernels::matrix_value;
+  const double most = normal ? kMostNormalProduct : 1;  // of a product of two elements
   const std::uint32_t weight_seed = kFirstWeightSeed + static_cast<std::uint32_t>(weight_copy_);
   for (int i = 0; i < kCheckedElements; ++i) {
     const std::int64_t row = (shape.m - 1) * i / (kCheckedElements - 1);
@@ -70,21 +79,22 @@ void GemmOperands::verify(kernels::Gemm& gemm, cudaStream_t stream) {
     const auto found =
         static_cast<double>(kernels::float_of_bf16(products_.download(place, 1).front()));
     const double expected =
-        kernels::product_element(kActivationSeed, weight_seed, shape.k, row, column);
-    if (!kernels::is_product_element(found, expected, shape.k))
+        kernels::product_element(kActivationSeed, weight_seed, shape.k, row, column, value);
+    if (!kernels::is_product_element(found / most, expected / most, shape.k))
       throw DeviceError("GEMM: element " + std::to_string(row) + ", " + std::to_string(column) +
                         " is " + std::to_string(found) + ", not " + std::to_string(expected));
   }
 }
 
 bool is_gemm(const GpuRecord& record) {
-  return record.activity == GpuActivity::kernel && record.name.find("epsim::") == std::string::npos;
+  return record.activity == GpuRecordKind::kernel &&
+         record.name.find("epsim::") == std::string::npos;
 }
 
 std::vector<GpuRecord> kernels_in_launch_order(const std::vector<GpuRecord>& records, int gpu) {
   std::vector<GpuRecord> found;
   for (const GpuRecord& record : records)
-    if (record.gpu == gpu && record.activity == GpuActivity::kernel &&
+    if (record.gpu == gpu && record.activity == GpuRecordKind::kernel &&
         record.name.find("rank_barrier") == std::string::npos)
       found.push_back(record);
   std::sort(found.begin(), found.end(), [](const GpuRecord& a, const GpuRecord& b) {

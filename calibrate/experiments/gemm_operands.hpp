@@ -16,10 +16,15 @@ namespace epsim {
 // Throws DeviceError where GEMMs cannot run, so that other experiments still can.
 void require_gemm_library();
 
+// What matrices are filled with: a GEMM's power, and with it its clock, depends on that.
+enum class MatrixNumbers : std::uint8_t { uniform, normal };
+
 class GemmOperands {
  public:
   // Room for each of `shapes`, filled with numbers.
-  GemmOperands(int gpu, std::span<const kernels::GemmShape> shapes);
+  GemmOperands(int gpu,
+               std::span<const kernels::GemmShape> shapes,
+               MatrixNumbers numbers = MatrixNumbers::uniform);
 
   // Each call takes the next of a few copies of the weights, so that small ones do not stay in L2
   // from one GEMM to the next, as they do not in a model.
@@ -32,6 +37,7 @@ class GemmOperands {
  private:
   [[nodiscard]] kernels::GemmMatrices matrices() const;
 
+  MatrixNumbers numbers_;
   std::size_t weight_stride_ = 0;  // elements
   std::size_t weight_copy_ = 0;
   kernels::DeviceArray<std::uint16_t> activations_, weights_, products_;

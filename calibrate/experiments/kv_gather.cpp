@@ -240,7 +240,7 @@ void KvGatherBench::add_recorded(const Setup& setup, PointResult& result) {
   std::vector<GpuRecord> reads;
   for (const GpuRecord& record : records)
     if (setup.reader == "kernel_peer" ? record.name.find("slot_read_kernel") != std::string::npos
-                                      : record.activity == GpuActivity::copy)
+                                      : record.activity == GpuRecordKind::copy)
       reads.push_back(record);
   if (reads.size() != kRequests)
     throw DeviceError("KV gather: " + std::to_string(kRequests) + " requests left " +

@@ -87,7 +87,7 @@ PointResult measure_copy_engine(State& state, std::int64_t bytes) {
       run_gated(state.lab, kWarmups + kSamples, kCopiesPerGate, [&](std::size_t) { launch(0); });
   std::vector<double> durations;
   for (const GpuRecord& record : records)
-    if (record.activity == GpuActivity::copy) durations.push_back(duration_ns(record));
+    if (record.activity == GpuRecordKind::copy) durations.push_back(duration_ns(record));
   if (durations.size() != kWarmups + kSamples)
     throw DeviceError("peer load: the recorder shows " + std::to_string(durations.size()) +
                       " copies, not one for each that was queued");

@@ -14,6 +14,14 @@ __global__ void fill_matrix_kernel(std::uint16_t* matrix, std::int64_t count, st
     matrix[i] = matrix_value(static_cast<std::uint64_t>(i), seed);
 }
 
+__global__ void fill_normal_matrix_kernel(std::uint16_t* matrix,
+                                          std::int64_t count,
+                                          std::uint32_t seed) {
+  for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count;
+       i += std::int64_t{kCtas} * kThreads)
+    matrix[i] = normal_value(static_cast<std::uint64_t>(i), seed);
+}
+
 }  // namespace
 
 void launch_fill_matrix(std::uint16_t* matrix,
@@ -21,6 +29,14 @@ void launch_fill_matrix(std::uint16_t* matrix,
                         std::uint32_t seed,
                         cudaStream_t stream) {
   fill_matrix_kernel<<<kCtas, kThreads, 0, stream>>>(matrix, count, seed);
+  cuda_check_launch();
+}
+
+void launch_fill_normal_matrix(std::uint16_t* matrix,
+                               std::int64_t count,
+                               std::uint32_t seed,
+                               cudaStream_t stream) {
+  fill_normal_matrix_kernel<<<kCtas, kThreads, 0, stream>>>(matrix, count, seed);
   cuda_check_launch();
 }
 

@@ -1,4 +1,4 @@
-// fill_matrix: writes matrix_value() into memory of a GPU.
+// fill_matrix: writes matrix_value() or normal_value() into memory of a GPU.
 #pragma once
 
 #include <cstdint>
@@ -11,5 +11,9 @@ void launch_fill_matrix(std::uint16_t* matrix,
                         std::int64_t count,
                         std::uint32_t seed,
                         cudaStream_t stream);
+void launch_fill_normal_matrix(std::uint16_t* matrix,
+                               std::int64_t count,
+                               std::uint32_t seed,
+                               cudaStream_t stream);
 
 }  // namespace epsim::kernels

@@ -3,8 +3,6 @@
 #include <bit>
 #include <cmath>
 
-#include "kernels/overlap/matrix_value.hpp"
-
 namespace epsim::kernels {
 
 float float_of_bf16(std::uint16_t bits) {
@@ -15,13 +13,14 @@ double product_element(std::uint32_t seed_a,
                        std::uint32_t seed_b,
                        std::int64_t depth,
                        std::int64_t row,
-                       std::int64_t column) {
+                       std::int64_t column,
+                       ElementValue value) {
   double sum = 0;
   for (std::int64_t i = 0; i < depth; ++i) {
     const auto in_a = static_cast<std::uint64_t>(row * depth + i);
     const auto in_b = static_cast<std::uint64_t>(column * depth + i);
-    sum += static_cast<double>(float_of_bf16(matrix_value(in_a, seed_a))) *
-           static_cast<double>(float_of_bf16(matrix_value(in_b, seed_b)));
+    sum += static_cast<double>(float_of_bf16(value(in_a, seed_a))) *
+           static_cast<double>(float_of_bf16(value(in_b, seed_b)));
   }
   return sum;
 }

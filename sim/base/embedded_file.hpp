@@ -1,5 +1,5 @@
-// EmbeddedFile: a preset or calibration that travels inside the binary, so that epsim runs from any
-// folder. cmake/EmbedFiles.cmake writes the tables from the files in the repository.
+// EmbeddedFile: a preset, calibration or table that travels inside the binary, so that epsim runs
+// from any folder. cmake/EmbedFiles.cmake writes the tables from the files in the repository.
 #pragma once
 
 #include <span>
@@ -16,6 +16,8 @@ namespace embedded {
 std::span<const EmbeddedFile> topology_presets();
 std::span<const EmbeddedFile> calibrations();
 std::span<const EmbeddedFile> readings();
+std::span<const EmbeddedFile> kernel_classes();
+std::span<const EmbeddedFile> step_constants();
 }  // namespace embedded
 
 }  // namespace epsim

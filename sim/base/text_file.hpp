@@ -1,7 +1,8 @@
 // Text files: read whole (gzip or plain, told apart by their first bytes) and replaced whole.
 //
 // A result is written to a temporary file beside its target and renamed, so that nobody ever sees
-// half of it. The only door to zlib.
+// half of it. The door to zlib, beside the one for
+// streams (traces/byte_stream).
 #pragma once
 
 #include <filesystem>

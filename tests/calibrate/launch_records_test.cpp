@@ -12,7 +12,7 @@ GpuRecord kernel(int gpu,
                  std::int64_t start_ns,
                  std::int64_t end_ns,
                  const char* name = "combine") {
-  return {.activity = GpuActivity::kernel,
+  return {.activity = GpuRecordKind::kernel,
           .gpu = gpu,
           .start_ns = start_ns,
           .end_ns = end_ns,

@@ -178,6 +178,7 @@ TEST_CASE("Command line: every verb explains itself with an example") {
                            "calibrate show",
                            "calibrate derive",
                            "calibrate observe",
+                           "calibrate step",
                            "validate"}) {
     CAPTURE(verb);
     const Outcome outcome = shell(std::string(verb) + " --help");

@@ -5,6 +5,7 @@
 
 #include "kernels/overlap/matrix_value.hpp"
 #include "kernels/overlap/row_stamp.hpp"
+#include "kernels/reference/elementwise_reference.hpp"
 #include "kernels/reference/exchange_rows_reference.hpp"
 #include "kernels/reference/gemm_reference.hpp"
 
@@ -44,6 +45,35 @@ TEST_CASE("Matrix value: multiples of 1/128 inside (-1, 1), which differ by plac
   CHECK(sum > -4 * 37);
   CHECK(sum < 4 * 37);
   CHECK(changed > 4000);  // all but about one in 255
+}
+
+TEST_CASE("Normal value: mean 0, deviation 1, and every bit of the mantissa in use") {
+  constexpr int kCount = 4096;
+  double sum = 0;
+  double squares = 0;
+  int odd = 0;
+  for (std::uint64_t i = 0; i < kCount; ++i) {
+    const double value = static_cast<double>(float_of_bf16(normal_value(i, 1)));
+    CHECK(std::abs(value) < 3.47);  // 2 * 65535 / 37837
+    sum += value;
+    squares += value * value;
+    odd += normal_value(i, 1) & 1;
+  }
+  // Deviations of 4096 draws: of the sum 64; of the squares' sum below sqrt(2) * 64; of a fair coin
+  // 32.
+  CHECK(std::abs(sum) < 4 * 64);
+  CHECK(std::abs(squares - kCount) < 4 * 91);
+  CHECK(std::abs(odd - kCount / 2) < 4 * 32);
+}
+
+TEST_CASE("Elementwise reference: SiLU times y, the sum, and BF16's rounding but no more") {
+  // BF16 bits: 1 is 0x3f80, 2 is 0x4000, 3 is 0x4040.
+  CHECK(silu_multiplied(0x3f80, 0x4000) == doctest::Approx(2 / (1 + std::exp(-1.0))));
+  CHECK(added(0x3f80, 0x4000) == 3);
+  CHECK(is_elementwise_result(0x4040, 3));
+  CHECK(is_elementwise_result(0x4040, 3.005));  // half a step there is 1/128
+  CHECK_FALSE(is_elementwise_result(0x4041, 3));
+  CHECK_FALSE(is_elementwise_result(0xffff, 3));
 }
 
 TEST_CASE("GEMM reference: a product element is its row times its column") {
