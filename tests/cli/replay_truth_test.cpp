@@ -34,11 +34,18 @@ std::string row(const std::string& file, const std::string& schedule, const std:
          "}";
 }
 
-JsonObject replayed(const std::string& truth) {
-  const Outcome outcome = shell("replay --truth " + truth + " --json -");
+struct Replayed {
+  JsonObject json;
+  std::string text;
+};
+
+Replayed replayed(const std::filesystem::path& truth) {
+  const TemporaryFolder folder;
+  const std::string json = (folder / "out.json").string();
+  const Outcome outcome = shell("replay --truth " + truth.string() + " --json " + json);
   CAPTURE(outcome.err);
   REQUIRE(outcome.code == 0);
-  return JsonDocument::parse(outcome.out, "stdout").root().object();
+  return {JsonDocument::read(json).root().object(), outcome.out};
 }
 
 }  // namespace
@@ -53,7 +60,8 @@ TEST_CASE("Command line: replay predicts a known two-batch step from its serial 
                         row(kSerial, "tbo", R"(, "config": "a", "step_us": 20000)") + "," +
                         row(kSerial, "tbo_same", R"(, "config": "a", "step_us": 25000)") + "," +
                         row(kSerial, "tbo", R"(, "config": "b", "step_us": 10000)") + "]}");
-  JsonObject root = replayed(truth);
+  Replayed out = replayed(truth);
+  JsonObject& root = out.json;
   CHECK(root.required("traces").array().size() == 4);
   const std::vector<JsonValue> predictions = root.required("predictions").array();
   REQUIRE(predictions.size() == 2);  // of a: tbo from serial, serial from tbo
@@ -70,11 +78,9 @@ TEST_CASE("Command line: replay predicts a known two-batch step from its serial 
   CHECK(serial.required("schedule").string() == "serial");
   CHECK(serial.required("overlap_pct").number() == 0);
 
-  const Outcome text = shell("replay --truth " + truth);
-  CHECK(text.code == 0);
-  CHECK(has(text.out, "| a | tbo | epsim |"));
-  CHECK(has(text.out, "| hidden for free |"));
-  CHECK_FALSE(has(text.out, "| a | tbo_same |"));
+  CHECK(has(out.text, "| a | tbo | epsim |"));
+  CHECK(has(out.text, "| hidden for free |"));
+  CHECK_FALSE(has(out.text, "| a | tbo_same |"));
 }
 
 TEST_CASE("Command line: replay says why a known step is not predicted") {
@@ -100,7 +106,7 @@ TEST_CASE("Command line: replay predicts the reference two-batch steps within it
     MESSAGE("skipped: no reference/traces beside this tree");
     return;
   }
-  JsonObject root = replayed(truth.string());
+  JsonObject root = replayed(truth).json;
   for (const JsonValue& value : root.required("traces").array()) {
     JsonObject dump = value.object();
     CAPTURE(dump.required("file").string());
