@@ -21,8 +21,8 @@ namespace epsim {
 [[nodiscard]] std::optional<std::uint64_t> elementwise_elements(std::string_view kernel_name,
                                                                 std::uint32_t cta_count);
 
-// Fills tile_count of the step's persistent kernels as far as names and times tell; returns how many
-// were told by what follows, and how many by their likes.
+// Fills tile_count of the step's persistent kernels as far as names and times tell; returns how
+// many were told by what follows, and how many by their likes.
 struct TileEvidence {
   std::uint32_t told = 0, alike = 0, unknown = 0;
 };

@@ -40,8 +40,9 @@ struct StepTask {
   // Collectives of one communicator run in the order in which they were queued, whatever their
   // streams.
   std::uint32_t communicator = kNoCommunicator;
-  std::vector<std::uint32_t> after;  // events: earlier tasks of other streams
+  std::vector<std::uint32_t> after;           // events: earlier tasks of other streams
   std::int32_t layer = -1, micro_batch = -1;  // -1: not known
+  std::uint32_t place = 0;  // of the task in the step that it was taken from (step_alone)
 };
 
 struct GpuStep {

@@ -1,6 +1,8 @@
 #include "models/step_units.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -92,58 +94,142 @@ std::size_t attention_start(const GpuStep& step,
   return at;
 }
 
+class UnitFinder {
+ public:
+  UnitFinder(const GpuStep& step, const std::string& file)
+      : step_(step), file_(file), found_(stretches_of(step)) {
+    if (found_.exchanges.empty() || found_.exchanges.size() % 2 != 0)
+      fail(fmt::format(
+          "expected dispatches and combines in turns, to tell layers by them; found {} exchanges",
+          found_.exchanges.size()));
+    units_.resize(found_.exchanges.size() / 2);
+    units_.front().attention = found_.between.front();
+  }
+
+  // Attention, attention, experts, experts: what two micro-batches in turns begin with. Of a layer
+  // of its own, experts follow attention, with other kernels.
+  [[nodiscard]] bool takes_turns() const {
+    if (found_.exchanges.size() % 4 != 0 || !is_alike(found_.between[0], found_.between[1]))
+      return false;
+    const std::vector<std::uint32_t> one = compute_of(step_, found_.between[0]);
+    const std::vector<std::uint32_t> other = compute_of(step_, found_.between[1]);
+    std::size_t same = 0;
+    for (std::size_t i = 0; i < one.size(); ++i)
+      if (step_.tasks[one[i]].name == step_.tasks[other[i]].name &&
+          step_.tasks[one[i]].cta_count == step_.tasks[other[i]].cta_count)
+        ++same;
+    return 4 * same >= 3 * one.size();
+  }
+
+  std::vector<StepUnit> one_by_one() {
+    for (std::size_t u = 0; u < units_.size(); ++u) {
+      set_exchanges(units_[u], 2 * u, 2 * u + 1);
+      units_[u].experts = found_.between[2 * u + 1];
+      const auto [shared, next] = split(2 * u + 2, u + 1 == units_.size());
+      units_[u].shared = shared;
+      if (u + 1 < units_.size()) units_[u + 1].attention = next;
+    }
+    return std::move(units_);
+  }
+
+  std::vector<StepUnit> in_turns() {
+    for (std::size_t u = 0; u < units_.size(); u += 2) {
+      const std::size_t first = 2 * u;  // exchange of the layer
+      StepUnit &one = units_[u], &other = units_[u + 1];
+      set_exchanges(one, first, first + 2);
+      set_exchanges(other, first + 1, first + 3);
+      other.attention = found_.between[first + 1];
+      one.experts = found_.between[first + 2];
+      other.experts = found_.between[first + 3];
+      const auto [shared, next] = split(first + 4, u + 2 == units_.size());
+      const auto middle = shared.begin() + std::ssize(shared) / 2;
+      one.shared.assign(shared.begin(), middle);
+      other.shared.assign(middle, shared.end());
+      if (!compute_of(step_, shared).empty() && !is_alike(one.shared, other.shared))
+        fail(
+            fmt::format("expected both micro-batches to end a layer alike; behind exchange {} they "
+                        "do not",
+                        first + 4));
+      if (u + 2 < units_.size()) units_[u + 2].attention = next;
+    }
+    return std::move(units_);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const { throw InputError(file_, "", what); }
+
+  [[nodiscard]] bool is_alike(const std::vector<std::uint32_t>& a,
+                              const std::vector<std::uint32_t>& b) const {
+    const std::vector<std::uint32_t> left = compute_of(step_, a), right = compute_of(step_, b);
+    return !left.empty() && std::equal(left.begin(),
+                                       left.end(),
+                                       right.begin(),
+                                       right.end(),
+                                       [&](std::uint32_t x, std::uint32_t y) {
+                                         return step_.tasks[x].family == step_.tasks[y].family;
+                                       });
+  }
+
+  void set_exchanges(StepUnit& unit, std::size_t dispatch, std::size_t combine) const {
+    unit.dispatch = found_.exchanges[dispatch];
+    unit.combine = found_.exchanges[combine];
+    if (phase_of(step_, unit.dispatch) == CommunicationPhase::combine ||
+        phase_of(step_, unit.combine) == CommunicationPhase::dispatch)
+      fail(fmt::format("expected a dispatch, then a combine; exchanges {} and {} take no such turn",
+                       dispatch + 1,
+                       combine + 1));
+  }
+
+  // What lies behind exchange `e`: the end of a layer, and the attention of the next one.
+  [[nodiscard]] std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>> split(
+      std::size_t e, bool is_last) const {
+    const std::vector<std::uint32_t>& behind = found_.between[e];
+    if (is_last) return {behind, {}};
+    const std::size_t at = attention_start(step_, found_.between.front(), behind);
+    if (at == behind.size())
+      fail(fmt::format(
+          "expected every layer to begin as the first does; behind exchange {} none does", e));
+    const auto middle = behind.begin() + static_cast<std::ptrdiff_t>(at);
+    return {{behind.begin(), middle}, {middle, behind.end()}};
+  }
+
+  const GpuStep& step_;
+  const std::string& file_;
+  Stretches found_;
+  std::vector<StepUnit> units_;
+};
+
+std::string evidence_of(const StepUnits& found, std::uint32_t asked) {
+  const std::string layers =
+      fmt::format("{} layer{}", found.layers(), found.layers() == 1 ? "" : "s");
+  const std::string exchanges =
+      fmt::format("{} dispatches and combines in turns: ", found.units.size());
+  if (found.takes_turns)
+    return exchanges + layers + ", two micro-batches that take turns within each";
+  if (asked == 0 && found.micro_batches == 1) return exchanges + layers + ", not split";
+  return exchanges + fmt::format("{} of {} micro-batch{}{}",
+                                 layers,
+                                 found.micro_batches,
+                                 found.micro_batches == 1 ? "" : "es",
+                                 asked > 0 ? "" : " (taken from their even number)");
+}
+
 }  // namespace
 
 StepUnits find_units(const GpuStep& step, std::uint32_t micro_batches, const std::string& file) {
-  const Stretches found = stretches_of(step);
-  const auto fail = [&](const std::string& what) { throw InputError(file, "", what); };
-  if (found.exchanges.empty() || found.exchanges.size() % 2 != 0)
-    fail(fmt::format(
-        "expected dispatches and combines in turns, to tell layers by them; found {} exchanges",
-        found.exchanges.size()));
-  StepUnits result{.units = std::vector<StepUnit>(found.exchanges.size() / 2), .evidence = {}};
-  result.units.front().attention = found.between.front();
-  for (std::size_t u = 0; u < result.units.size(); ++u) {
-    StepUnit& unit = result.units[u];
-    unit.dispatch = found.exchanges[2 * u];
-    unit.experts = found.between[2 * u + 1];
-    unit.combine = found.exchanges[2 * u + 1];
-    if (phase_of(step, unit.dispatch) == CommunicationPhase::combine ||
-        phase_of(step, unit.combine) == CommunicationPhase::dispatch)
-      fail(fmt::format("expected a dispatch, then a combine; exchanges {} and {} take no such turn",
-                       2 * u + 1,
-                       2 * u + 2));
-    const std::vector<std::uint32_t>& behind = found.between[2 * u + 2];
-    if (u + 1 == result.units.size()) {
-      unit.shared = behind;
-      continue;
-    }
-    const std::size_t split = attention_start(step, found.between.front(), behind);
-    if (split == behind.size())
-      fail(fmt::format(
-          "expected every layer to begin as the first does; behind exchange {} none does",
-          2 * u + 2));
-    const auto middle = behind.begin() + static_cast<std::ptrdiff_t>(split);
-    unit.shared.assign(behind.begin(), middle);
-    result.units[u + 1].attention.assign(middle, behind.end());
-  }
+  UnitFinder finder(step, file);
+  StepUnits result{.units = {}, .takes_turns = finder.takes_turns(), .evidence = {}};
+  result.units = result.takes_turns ? finder.in_turns() : finder.one_by_one();
   const bool is_even = result.units.size() % 2 == 0;
   if (micro_batches == 2 && !is_even)
-    fail(fmt::format("expected an even number of units for 2 micro-batches, found {}",
-                     result.units.size()));
+    throw InputError(file,
+                     "",
+                     fmt::format("expected an even number of units for 2 micro-batches, found {}",
+                                 result.units.size()));
+  if (micro_batches == 1 && result.takes_turns)
+    throw InputError(file, "", "expected one micro-batch, found two that take turns");
   result.micro_batches = micro_batches > 0 ? micro_batches : (is_even ? 2 : 1);
-  result.evidence =
-      fmt::format("{} dispatches and combines in turns: {} layer{} of {} micro-batch{}{}",
-                  result.units.size(),
-                  result.layers(),
-                  result.layers() == 1 ? "" : "s",
-                  result.micro_batches,
-                  result.micro_batches == 1 ? "" : "es",
-                  micro_batches > 0 ? "" : " (taken from their even number)");
-  if (micro_batches == 0 && !is_even)
-    result.evidence = fmt::format("{} dispatches and combines in turns: {} layers, not split",
-                                  result.units.size(),
-                                  result.layers());
+  result.evidence = evidence_of(result, micro_batches);
   return result;
 }
 

@@ -20,14 +20,15 @@ struct StepUnit {
 struct StepUnits {
   std::vector<StepUnit> units;  // layer by layer, micro-batch by micro-batch
   std::uint32_t micro_batches = 1;
-  std::string evidence;  // how they were told, in a sentence
+  bool takes_turns = false;  // two micro-batches: attention, attention, experts, experts, ...
+  std::string evidence;      // how they were told, in a sentence
 
   [[nodiscard]] std::size_t layers() const { return units.size() / micro_batches; }
 };
 
-// Of a step that runs one unit after the other (whatever its streams). `micro_batches` 0: two when
-// the number of units is even, else one. Throws InputError, naming `file`, when the step has no
-// such structure.
+// Of a step that queues one unit after the other, or two micro-batches in turns (whatever its
+// streams). `micro_batches` 0: two when the number of units is even, else one. Throws InputError,
+// naming `file`, when the step has no such structure.
 [[nodiscard]] StepUnits find_units(const GpuStep& step,
                                    std::uint32_t micro_batches,
                                    const std::string& file);

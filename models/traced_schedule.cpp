@@ -157,6 +157,7 @@ GpuStep step_alone(const std::vector<GpuStep>& steps, const ConstantSet& constan
                     : quantile(times, 0.5);
     task.gap = quantile(gaps.at(kind_of(task)), kQuick);
     task.launch = {};
+    task.place = static_cast<std::uint32_t>(i);
     add_needs(task, constants);
   }
   find_tiles(alone);

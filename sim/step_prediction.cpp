@@ -9,7 +9,7 @@
 #include "models/clock_law.hpp"
 #include "models/step_units.hpp"
 #include "models/traced_schedule.hpp"
-#include "sim/base/input_error.hpp"
+#include "sim/disentangle.hpp"
 
 namespace epsim {
 namespace {
@@ -73,13 +73,17 @@ StepTimes hidden_for_free(GpuStep step, const ConstantSet& constants) {
   return times_of(run_step(step, constants));
 }
 
-Settled settle(const GpuStep& step, double recorded_clock, const ConstantSet& constants) {
+// `scale`: of the model's times to measured ones, whose shares draw the power.
+Settled settle(const GpuStep& step,
+               double recorded_clock,
+               double scale,
+               const ConstantSet& constants) {
   StepConditions conditions{
       .clock = 1,
       .top_clock = recorded_clock,
       .runs_beside = hidden_for_free(step, constants).overlap_pct > kOverlapping};
   for (int pass = 0; pass < kPasses; ++pass) {
-    const Duration time = run_step(step, constants, conditions).step;
+    const Duration time = from_us(scale * to_us(run_step(step, constants, conditions).step));
     // Half way, because a lower clock makes a longer step, which leaves more power.
     conditions.top_clock =
         0.5 *
@@ -118,11 +122,12 @@ GpuStep edited(GpuStep step, const StepQuestion& question, std::vector<std::stri
 }
 
 // Of the recorded steps, how far the model is from what was measured, as a factor.
-double own_error(const GpuStep& alone,
+double own_error(const GpuStep& step,
                  double clock,
+                 bool runs_beside,
                  double recorded_us,
                  const ConstantSet& constants) {
-  const Plays again(alone, constants, {.clock = 1, .top_clock = clock, .runs_beside = false});
+  const Plays again(step, constants, {.clock = 1, .top_clock = clock, .runs_beside = runs_beside});
   return recorded_us / again.times().step_us;
 }
 
@@ -149,26 +154,25 @@ StepPrediction predict_step(const TracedSteps& recorded,
   result.recorded_us = to_us(recorded.measured());
   result.step_count = recorded.steps.size();
   if (question.schedule == StepSchedule::recorded && !question.edits) return result;
-  if (result.times.overlap_pct > kOverlapping)
-    throw InputError(file,
-                     "",
-                     fmt::format("expected a dump whose kernels run one after the other, to know "
-                                 "what each takes alone; here compute hides {:.0f} % of the "
-                                 "communication",
-                                 result.times.overlap_pct));
+  const bool overlapped = result.times.overlap_pct > kOverlapping;
   std::vector<GpuStep> steps;
   for (const TracedStep& traced : recorded.steps) steps.push_back(traced.step);
   GpuStep alone = step_alone(steps, constants);
   alone.rank_count = question.rank_count;
+  GpuStep again = alone;  // what was recorded, for the model to play
+  if (overlapped || question.schedule != StepSchedule::recorded) {
+    const StepUnits units = find_units(alone, question.micro_batches, file);
+    if (overlapped) alone = disentangled(alone, units, constants);
+    again = overlapped ? two_batch_schedule(alone, units) : serial_schedule(alone, units);
+  }
+  if (overlapped)
+    result.notes.emplace_back(
+        "recorded kernels overlapped; the times that they take alone are those with which the "
+        "model gives the recorded ones");
   const double clock = recorded_clock(power_use(alone, recorded.measured()), constants);
-  const bool keeps_streams = question.schedule == StepSchedule::recorded;
   // The model's own error on what was recorded is not the other schedule's.
-  const double scale = own_error(
-      keeps_streams ? alone
-                    : serial_schedule(alone, find_units(alone, question.micro_batches, file)),
-      clock,
-      result.recorded_us,
-      constants);
+  const double scale = own_error(again, clock, overlapped, result.recorded_us, constants);
+  if (overlapped && question.schedule == StepSchedule::recorded) alone = std::move(again);
   result.notes.push_back(
       fmt::format("the model plays the recorded step in {:.1f} us where {:.1f} us were measured; "
                   "times are scaled by {:.3f}",
@@ -176,7 +180,7 @@ StepPrediction predict_step(const TracedSteps& recorded,
                   result.recorded_us,
                   scale));
   result.step = scheduled(std::move(alone), question, file, result.notes);
-  const Settled settled = settle(result.step, clock, constants);
+  const Settled settled = settle(result.step, clock, scale, constants);
   result.clock = settled.clock;
   result.run = settled.plays.middle();
   result.times = settled.plays.times();

@@ -76,8 +76,7 @@ TEST_CASE("step constants: another schema, a name too few or one too many are to
 }
 
 TEST_CASE("step constants: an unknown name is told with those there are") {
-  CHECK_THROWS_WITH_AS(load_step_constants("hgx-h300"),
-                       doctest::Contains("there are: hgx-h200"),
-                       InputError);
+  CHECK_THROWS_WITH_AS(
+      load_step_constants("hgx-h300"), doctest::Contains("there are: hgx-h200"), InputError);
   CHECK_THROWS_AS(load_step_constants("no/such/file.json"), InputError);
 }

@@ -50,12 +50,12 @@ TEST_CASE("step plan: more ranks than say something new are left out, and so are
 
 TEST_CASE("step plan: a persistent kernel has a CTA for each tile, and as many slots as CTAs fit") {
   HandMadeStep made;
-  made.gemm(0, 40, 30);              // 30 tiles on 8 SMs: 4 rounds of 10 us
+  made.gemm(0, 40, 30);  // 30 tiles on 8 SMs: 4 rounds of 10 us
   made.gemm(0, 40, 5).cta_count = 5;
   made.gemm(0, 40, 40).ctas_per_sm = 2;
   made.step().tasks[2].cta_count = 16;
-  made.gemm(0, 48, 0);               // not known
-  made.gemm(0, 48, 100'000);         // more rounds than tell apart
+  made.gemm(0, 48, 0);        // not known
+  made.gemm(0, 48, 100'000);  // more rounds than tell apart
   const Plan plan = planned(made);
   CHECK(plan.kernels[0].cta_count == 30);
   CHECK(plan.kernels[0].persistent_ctas == 8);

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include "models/traced_schedule.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/rng.hpp"
 #include "tests/support/hand_made_units.hpp"
@@ -127,6 +128,38 @@ TEST_CASE("step units: a layer that begins otherwise than the first is told") {
   made.gemm(0, 60, 48);
   made.exchange(1, 70);
   CHECK(tells(complaint(made), "behind exchange 2 none does"));
+}
+
+TEST_CASE("step units: micro-batches in turns are found again where they were put") {
+  for (const bool notified : {false, true}) {
+    CAPTURE(notified);
+    HandMadeStep made(2);
+    for (int u = 0; u < 4; ++u) notified ? notified_unit(made) : collective_unit(made);
+    for (std::uint32_t i = 0; i < made.step().tasks.size(); ++i)
+      made.step().tasks[i].launch = from_us(i);  // a mark to know it by
+    const StepUnits queued = find_units(made.step(), 2, "dump.json");
+    CHECK_FALSE(queued.takes_turns);
+    const GpuStep turns = two_batch_schedule(made.step(), queued);
+    const StepUnits found = find_units(turns, 0, "dump.json");
+    CHECK(found.takes_turns);
+    CHECK(found.micro_batches == 2);
+    REQUIRE(found.units.size() == 4);
+    const auto marks = [](const GpuStep& step, const TaskList& tasks) {
+      TaskList all;
+      for (const std::uint32_t i : tasks)
+        all.push_back(static_cast<std::uint32_t>(to_us(step.tasks[i].launch) + 0.5));
+      return all;
+    };
+    for (std::size_t u = 0; u < 4; ++u) {
+      CAPTURE(u);
+      const StepUnit &before = queued.units[u], &after = found.units[u];
+      CHECK(marks(turns, after.attention) == marks(made.step(), before.attention));
+      CHECK(marks(turns, after.dispatch) == marks(made.step(), before.dispatch));
+      CHECK(marks(turns, after.experts) == marks(made.step(), before.experts));
+      CHECK(marks(turns, after.combine) == marks(made.step(), before.combine));
+      CHECK(marks(turns, after.shared) == marks(made.step(), before.shared));
+    }
+  }
 }
 
 TEST_CASE("step units: every task belongs to one unit, in order, for any seed") {

@@ -38,16 +38,16 @@ TEST_CASE("two-batch schedule: one layer of two micro-batches, written out") {
   const GpuStep step = two_batch_schedule(made.step(), units);
   // Unit A is tasks 0 to 8, unit B 9 to 17; numbers behind "<" are places in the new order.
   CHECK(lines_of(step) ==
-        "0 0\n0 1\n0 2\n"           // 0-2: attention A
-        "1 3 <2\n"                  // 3: dispatch A behind what it sends
-        "0 9\n0 10\n0 11\n"         // 4-6: attention B
-        "1 12 <6\n"                 // 7: dispatch B
-        "0 4 <3\n0 5\n0 6\n"        // 8-10: experts A need dispatch A
-        "1 7 <10\n"                 // 11: combine A
-        "0 13 <7\n0 14\n0 15\n"     // 12-14: experts B
-        "1 16 <14\n"                // 15: combine B
-        "0 8\n"                     // 16: shared A beside combine B
-        "0 17 <11\n");              // 17: shared B behind the end of unit A
+        "0 0\n0 1\n0 2\n"        // 0-2: attention A
+        "1 3 <2\n"               // 3: dispatch A behind what it sends
+        "0 9\n0 10\n0 11\n"      // 4-6: attention B
+        "1 12 <6\n"              // 7: dispatch B
+        "0 4 <3\n0 5\n0 6\n"     // 8-10: experts A need dispatch A
+        "1 7 <10\n"              // 11: combine A
+        "0 13 <7\n0 14\n0 15\n"  // 12-14: experts B
+        "1 16 <14\n"             // 15: combine B
+        "0 8\n"                  // 16: shared A beside combine B
+        "0 17 <11\n");           // 17: shared B behind the end of unit A
   CHECK(step.streams == std::vector<std::string>{"compute", "communication"});
   CHECK_FALSE(step.as_recorded);
   for (std::size_t i = 0; i < step.tasks.size(); ++i) {
@@ -63,8 +63,7 @@ TEST_CASE("two-batch schedule: one layer of two micro-batches, written out") {
 TEST_CASE("two-batch schedule: a layer begins when the last combine of the one before has ended") {
   HandMadeStep made(2);
   for (int u = 0; u < 4; ++u) collective_unit(made);
-  const GpuStep step =
-      two_batch_schedule(made.step(), find_units(made.step(), 2, "dump.json"));
+  const GpuStep step = two_batch_schedule(made.step(), find_units(made.step(), 2, "dump.json"));
   REQUIRE(step.tasks.size() == 36);
   CHECK(step.tasks[18].after == TaskList{15});
   CHECK(step.tasks[18].layer == 1);
@@ -80,8 +79,7 @@ TEST_CASE("two-batch schedule: a step of one micro-batch is split, each kernel t
   HandMadeStep made(2);
   collective_unit(made);
   made.step().tasks[1].cta_count = 5;
-  const GpuStep step =
-      two_batch_schedule(made.step(), find_units(made.step(), 1, "dump.json"));
+  const GpuStep step = two_batch_schedule(made.step(), find_units(made.step(), 1, "dump.json"));
   REQUIRE(step.tasks.size() == 18);
   // GEMM of 32 tiles and 40 us: 16 and 20, its CTAs as they are.
   for (const std::size_t i : {0U, 4U}) {
@@ -91,8 +89,8 @@ TEST_CASE("two-batch schedule: a step of one micro-batch is split, each kernel t
   }
   CHECK(step.tasks[1].cta_count == 3);  // of 5
   CHECK(step.tasks[3].time == from_us(25));
-  CHECK(step.tasks[3].cta_count == 2);       // an exchange's CTAs are the library's choice
-  CHECK(step.tasks[16].tile_count == 8);     // of 15
+  CHECK(step.tasks[3].cta_count == 2);    // an exchange's CTAs are the library's choice
+  CHECK(step.tasks[16].tile_count == 8);  // of 15
   CHECK(step.tasks[4].micro_batch == 1);
   Duration all{}, recorded{};
   for (const StepTask& task : step.tasks) all += task.time;
@@ -103,8 +101,7 @@ TEST_CASE("two-batch schedule: a step of one micro-batch is split, each kernel t
 TEST_CASE("two-batch schedule: kernels of one exchange keep together on its stream") {
   HandMadeStep made(2);
   for (int u = 0; u < 2; ++u) notified_unit(made);
-  const GpuStep step =
-      two_batch_schedule(made.step(), find_units(made.step(), 2, "dump.json"));
+  const GpuStep step = two_batch_schedule(made.step(), find_units(made.step(), 2, "dump.json"));
   // Attention A 0-1, then notify, copy and dispatch of A.
   for (const std::size_t i : {2U, 3U, 4U}) CHECK(step.tasks[i].stream == 1);
   CHECK(step.tasks[2].after == TaskList{1});
@@ -129,7 +126,8 @@ TEST_CASE("serial schedule: one unit after the other on one stream, without even
   CHECK_FALSE(step.as_recorded);
 }
 
-TEST_CASE("step alone: compute takes the median of its place, exchanges the quicker of their kind") {
+TEST_CASE(
+    "step alone: compute takes the median of its place, exchanges the quicker of their kind") {
   // Three steps: one GEMM of 10, 30 and 20 us, and two exchanges a step.
   std::vector<GpuStep> steps;
   const double gemm_us[] = {10, 30, 20};

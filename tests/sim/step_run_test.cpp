@@ -220,6 +220,9 @@ TEST_CASE("step run: as recorded, tasks start when the host queued them and shar
   StepTask& waits = made.copy(2, 1);
   waits.after = {0};
   waits.gap = from_us(3);
+  StepTask& late = made.copy(0, 1);
+  late.launch = from_us(60);
+  late.gap = from_us(2);
   made.step().as_recorded = true;
   made.step().rank_count = 4;
   const StepRun result = run(made, {.clock = 0.5});
@@ -228,6 +231,7 @@ TEST_CASE("step run: as recorded, tasks start when the host queued them and shar
   CHECK(start(result, 1) == 0);
   CHECK(end(result, 1) == 40);
   CHECK(start(result, 2) == 48);  // the gap is all that a recorded task waits behind an event
+  CHECK(start(result, 3) == 62);  // the host was late: 60 and its gap
   CHECK(to_us(result.overlap) == 35);
   CHECK(result.overlap_pct() == doctest::Approx(87.5));
 }
@@ -265,8 +269,7 @@ TEST_CASE("step run: what a rank waits for is its slower peer, for any seed") {
     CHECK(to_us(timeline.kernel_end[2] - Instant{}) == about(std::max(my_done, their_done + word)));
     CHECK(to_us(timeline.kernel_end[3] - Instant{}) == about(std::max(their_done, my_done + word)));
     // What rank 0 sees is rank 0.
-    const StepRun result =
-        run_step(made.step(), constants, {.seed = seed, .runs_beside = false});
+    const StepRun result = run_step(made.step(), constants, {.seed = seed, .runs_beside = false});
     CHECK(result.end[1] == timeline.kernel_end[2]);
   }
 }
@@ -278,8 +281,7 @@ TEST_CASE("step run: ranks differ more where a power limit holds the clock down"
     made.elementwise(0, 100);
     made.exchange(0, 40);
     made.step().rank_count = 2;
-    return to_us(
-        run_step(made.step(), constants, {.top_clock = top_clock, .seed = seed}).step);
+    return to_us(run_step(made.step(), constants, {.top_clock = top_clock, .seed = seed}).step);
   };
   double longest = 0;
   for (std::uint64_t seed = 0; seed < 8; ++seed) {

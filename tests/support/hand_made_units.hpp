@@ -27,8 +27,8 @@ inline void collective_unit(HandMadeStep& made) {
   made.gemm(0, 20, 15);
 }
 
-// As DeepEP records it: a notify kernel, a copy behind it, then the exchange. Per unit tasks 0 to 9:
-// GEMM, attention | notify, copy, dispatch | GEMM | notify, combine | copy, elementwise sum.
+// As DeepEP records it: a notify kernel, a copy behind it, then the exchange. Per unit tasks 0 to
+// 9: GEMM, attention | notify, copy, dispatch | GEMM | notify, combine | copy, elementwise sum.
 inline void notified_unit(HandMadeStep& made) {
   const auto deep_ep = [&made](CommunicationPhase phase, double us) {
     StepTask& task = made.exchange(1, us, 2, phase);
