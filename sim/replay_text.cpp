@@ -102,8 +102,11 @@ std::string totals_text(const ReplayReport& report, const ReplayTotals& totals) 
   if (device_count(report) > 1) text += fmt::format("mean of {} devices\n", device_count(report));
   row("span",
       totals.span,
-      report.are_steps_told
-          ? fmt::format("{} {}", report.steps, report.steps == 1 ? "step" : "steps")
+      report.are_steps_told || report.steps > 1
+          ? fmt::format("{} {}{}",
+                        report.steps,
+                        report.steps == 1 ? "step" : "steps",
+                        report.are_steps_told ? "" : ", told by what repeats")
           : "the dump tells no steps");
   row("compute", totals.compute, "");
   row("communication",
@@ -292,13 +295,17 @@ std::string verdict_text(const ReplayPrediction& predicted) {
                                  1e-3 * predicted.recorded_us,
                                  change);
   if (predicted.free_step_us <= 0) return text + "\n";
+  const double clock_pct = 100.0 * (1.0 - predicted.clock);
   return text + fmt::format(
                     ", because {:.0f} % of the communication is hidden; hiding for free would give "
-                    "{:.2f} ms, but kernels that run side by side take SMs, memory and, by the "
-                    "power limit, {:.1f} % of the clock from each other\n",
+                    "{:.2f} ms, "
+                    "but kernels that run side by side take SMs{} from each other\n",
                     predicted.overlap_pct,
                     1e-3 * predicted.free_step_us,
-                    100.0 * std::max(0.0, 1.0 - predicted.clock));
+                    clock_pct < 0.05
+                        ? " and memory"
+                        : fmt::format(", memory and, by the power limit, {:.1f} % of the clock",
+                                      clock_pct));
 }
 
 std::string prediction_text(const ReplayPrediction& predicted) {

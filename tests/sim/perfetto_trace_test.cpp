@@ -126,7 +126,15 @@ TEST_CASE("Perfetto trace: the same run gives the same bytes") {
 TEST_CASE("TraceLanes: agents share a lane as soon as they do not overlap, and lanes are few") {
   Plan plan;
   plan.rank_count = 1;
-  plan.kernels.push_back({RankId{0}, 0, 1, -1, {}, {}, {}, 1, "k"});
+  plan.kernels.push_back({.rank = RankId{0},
+                          .first_cta = 0,
+                          .cta_count = 1,
+                          .after = -1,
+                          .delay = {},
+                          .start_overhead = {},
+                          .finish_overhead = {},
+                          .ctas_per_sm = 1,
+                          .name = "k"});
   plan.ctas.push_back({.kernel = KernelId{0}, .first_agent = 0, .agent_count = 4});
   Timeline timeline;
   const auto add = [&](int start, int end) {

@@ -170,7 +170,8 @@ TEST_CASE("Replay report: a prediction stands under its own key") {
                                       .overlap_pct = 80,
                                       .exposed_us = 100,
                                       .low_us = 880,
-                                      .high_us = 920};
+                                      .high_us = 920,
+                                      .notes = {"as told"}};
   JsonObject predicted = JsonDocument::parse(replay_json(report), "replay")
                              .root()
                              .object()
