@@ -96,7 +96,8 @@ std::vector<Entry> calibrations() {
 // In the order in which they are tried.
 std::vector<Entry> classes() {
   std::vector<Entry> entries;
-  for (const KernelRule& rule : KernelClassTable::built_in().rules()) {
+  const KernelClassTable table = KernelClassTable::built_in();  // holds what its rules point to
+  for (const KernelRule& rule : table.rules()) {
     const KernelRole& role = rule.role;
     std::string name = fmt::format(
         "{} ({}", role.family, kKernelClassNames[static_cast<std::size_t>(role.kernel_class)]);
