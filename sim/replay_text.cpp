@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -285,9 +286,12 @@ std::string path_text(const RankReplay& rank, const DeviceUse& device) {
 std::string verdict_text(const ReplayPrediction& predicted) {
   const double change = 100.0 * (predicted.step_us / predicted.recorded_us - 1.0);
   const bool is_sure = predicted.high_us < predicted.recorded_us;
-  const char* verdict = predicted.step_us >= predicted.recorded_us ? "does not pay"
-                        : is_sure                                  ? "pays"
-                                                                   : "may pay";
+  // Less than the model itself strays from a step that nothing changed.
+  constexpr double kNoDifference = 0.5;  // %
+  const char* verdict = std::abs(change) < kNoDifference             ? "makes no difference"
+                        : predicted.step_us >= predicted.recorded_us ? "does not pay"
+                        : is_sure                                    ? "pays"
+                                                                     : "may pay";
   std::string text = fmt::format("{} {}: {:.2f} ms instead of {:.2f} ms ({:+.1f} %)",
                                  predicted.schedule,
                                  verdict,
