@@ -1,8 +1,10 @@
 // epsim replay: what profiler dumps say about a step.
 #include <cstddef>
+#include <cstdio>
 #include <memory>
 #include <optional>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
@@ -41,10 +43,14 @@ std::optional<StepPrediction> predicted(const ReplayReport& report,
                                         const ReplayQuestion& question) {
   constexpr std::size_t kGiant = 200'000;
   if (question.is_asked()) return predict_replay(report, question);
-  if (report.ranks.front().trace.activities.size() > kGiant) return std::nullopt;
+  if (report.ranks.front().trace.activities.size() > kGiant) {
+    fmt::print(stderr, "not played again: more than {} activities\n", kGiant);
+    return std::nullopt;
+  }
   try {
     return predict_replay(report, question);
-  } catch (const InputError&) {
+  } catch (const InputError& error) {
+    fmt::print(stderr, "not played again: {}\n", error.what());
     return std::nullopt;
   }
 }

@@ -1,5 +1,6 @@
 // step_constants: what plan_step and clock_under_load know of a system: how kernels that share a
-// GPU slow each other down. Measured by M1, M2, M4, M17, M23, M24 and M25.
+// GPU slow each other down. `epsim calibrate step` derives some from M2, M4, M23 and M24; the
+// others were read off or set against recorded steps. The file's sources say which.
 #pragma once
 
 #include <span>

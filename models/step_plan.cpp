@@ -120,8 +120,7 @@ class StepPlan {
     return KernelId{task * ranks_ + rank_.value};
   }
 
-  // Launches task `i` behind what it waits for. A task without a predecessor starts when the host
-  // has queued it.
+  // Launches task `i` behind what it waits for; as recorded, not before the host had queued it.
   void launch(std::uint32_t i, PlanBuilder::Launch launch) {
     const StepTask& task = step_.tasks[i];
     launch.rank = rank_;

@@ -30,8 +30,6 @@ void add_needs(StepTask& task, const ConstantSet& constants) {
         task.phase != CommunicationPhase::notify && task.phase != CommunicationPhase::layout;
     task.memory_share = moves ? task.cta_count * constants.ratio("exchange_memory") : 0.0;
     task.clock_share = constants.ratio("exchange_clock");
-    // DeepEP's kernels of a node meet in a grid of their own: they are launched cooperatively.
-    task.starts_whole = task.family == "DeepEP" && moves;
     return;
   }
   const bool is_bound_by_memory = elementwise_elements(task.name, task.cta_count).has_value() ||

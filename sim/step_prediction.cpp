@@ -17,7 +17,8 @@ namespace {
 constexpr std::uint64_t kSeeds = 9;
 // Passes that a clock needs to agree with the step it makes.
 constexpr int kPasses = 6;
-// Of the two open two-batch dumps, how far a prediction was off (validation.md).
+// A judgement: more than twice what predictions of the two open two-batch dumps are off, to which
+// constants were fitted (validation.md).
 constexpr double kModelError = 0.04;
 // Above this a dump's times have in them what kernels did to each other.
 constexpr double kOverlapping = 5.0;
