@@ -1,8 +1,11 @@
 #include "models/calibration.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "models/kernel_families.hpp"
+#include "models/network_constants.hpp"
 #include "models/two_batch.hpp"
 #include "sim/base/embedded_file.hpp"
 #include "sim/base/input_error.hpp"
@@ -120,13 +123,39 @@ KernelFamily read_family(const std::string& name, const JsonValue& value) {
   return family;
 }
 
+// Of a machine, and of its network where the file has one: one set, so that who moves a constant
+// need not know which.
+ConstantSet read_hardware(JsonObject& object) {
+  ConstantSet hardware = read_constants(object.required("hardware"), hardware_constants());
+  if (const auto network = object.optional("network"))
+    for (const Constant& constant : read_constants(*network, network_constants()).all())
+      hardware.put(constant);
+  return hardware;
+}
+
+void write_hardware(const ConstantSet& hardware, JsonWriter& writer) {
+  ConstantSet machine;
+  ConstantSet network;
+  for (const Constant& constant : hardware.all()) {
+    const auto specs = network_constants();
+    const bool is_network = std::any_of(
+        specs.begin(), specs.end(), [&](const auto& spec) { return spec.name == constant.name; });
+    (is_network ? network : machine).put(constant);
+  }
+  writer.key("hardware");
+  write_constants(machine, writer);
+  if (network.all().empty()) return;
+  writer.key("network");
+  write_constants(network, writer);
+}
+
 Calibration read_calibration(const JsonDocument& document) {
   JsonObject object = document.root().object();
   (void)object.required("schema").one_of({"epsim.calibration/1"});
   Calibration calibration;
   calibration.system = object.required("system").string();
   calibration.topology = object.required("topology").string();
-  calibration.hardware = read_constants(object.required("hardware"), hardware_constants());
+  calibration.hardware = read_hardware(object);
   if (const auto overlap = object.optional("overlap"))
     calibration.overlap = read_constants(*overlap, two_batch_constants());
   JsonObject families = object.required("families").object();
@@ -173,7 +202,7 @@ Readings load_readings(std::string_view name_or_path) {
   Readings readings;
   readings.system = object.required("system").string();
   readings.topology = object.required("topology").string();
-  readings.hardware = read_constants(object.required("hardware"), hardware_constants());
+  readings.hardware = read_hardware(object);
   JsonObject families = object.required("families").object();
   for (const std::string& name : families.keys()) {
     const JsonValue value = families.required(name);
@@ -188,8 +217,7 @@ std::string calibration_text(const Calibration& calibration) {
   JsonWriter writer(4);
   writer.begin_object().field("schema", "epsim.calibration/1");
   writer.field("system", calibration.system).field("topology", calibration.topology);
-  writer.key("hardware");
-  write_constants(calibration.hardware, writer);
+  write_hardware(calibration.hardware, writer);
   if (!calibration.overlap.all().empty()) {
     writer.key("overlap");
     write_constants(calibration.overlap, writer);
@@ -212,8 +240,7 @@ std::string readings_text(const Readings& readings) {
   JsonWriter writer(4);
   writer.begin_object().field("schema", "epsim.readings/1");
   writer.field("system", readings.system).field("topology", readings.topology);
-  writer.key("hardware");
-  write_constants(readings.hardware, writer);
+  write_hardware(readings.hardware, writer);
   writer.key("families").begin_object();
   for (const auto& [name, constants] : readings.families) {
     writer.key(name);

@@ -51,7 +51,7 @@ struct KernelFamily {
 struct Calibration {
   std::string system;    // "hgx-h200"
   std::string topology;  // preset that it was measured on
-  ConstantSet hardware;
+  ConstantSet hardware;  // and network_constants(), where the system has a network
   std::vector<KernelFamily> families;
   // Of GEMMs and exchanges that share a GPU (two_batch_constants()); empty where none was measured.
   ConstantSet overlap{};

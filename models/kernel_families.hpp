@@ -19,8 +19,14 @@ struct FamilyKind {
   bool takes_split;             // send and receive halves can be launched apart
   bool takes_exchange = false;  // the user chooses mode, copy kernel and capacity
   std::span<const FencePlacement> dispatch_fences{};  // placements; empty: no choice
+  bool takes_network = false;                         // ranks may lie in several NVLink domains
+  bool takes_fold = false;  // identical ranks may be folded (Workload::fold)
   std::uint32_t top_k_max;
   std::uint32_t experts_per_sm_max;  // warp groups that fit a CTA, where experts own them
+  // How its published times were taken, where a record's `routing` does not say it all: picks that
+  // the source's test masks at random on each rank, and what "random" means there.
+  std::uint32_t masked_picks = 0;
+  std::string_view random_means = "random";
   std::span<const ConstantSpec> (*constants)();
   Plan (*dispatch)(const Workload&, const ConstantSet& hardware, const ConstantSet& family);
   Plan (*combine)(const Workload&, const ConstantSet& hardware, const ConstantSet& family);

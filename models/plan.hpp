@@ -22,6 +22,7 @@ namespace epsim {
 using KernelId = Id<struct KernelTag>;
 using CtaId = Id<struct CtaTag>;
 using BarrierId = Id<struct BarrierTag>;
+using QueuePairId = Id<struct QueuePairTag>;
 
 // What an operation is for: how a report adds up time, and how a picture colours it.
 enum class Phase : std::uint8_t { launch, cast, send, wire, signal, wait, receive, reduce, store };
@@ -29,19 +30,30 @@ inline constexpr std::array<std::string_view, 9> kPhaseNames = {
     "launch", "cast", "send", "wire", "signal", "wait", "receive", "reduce", "store"};
 
 enum class OpKind : std::uint8_t {
-  work,     // busy for a fixed time
-  serve,    // move bytes through the rank's memory; ends when they have moved
-  load,     // start a bulk copy from the rank's memory; it adds 1 to a flag when it lands
-  put,      // write bytes to a rank's memory; ends when the last byte has left
-  drain,    // wait until all own puts have been acknowledged
-  signal,   // add to a flag, wherever it lives
-  wait,     // until a flag has reached a count
-  fence,    // a memory or proxy fence: time here, an edge for a checker
-  barrier,  // until every member of a group is here
+  work,         // busy for a fixed time
+  serve,        // move bytes through the rank's memory; ends when they have moved
+  load,         // start a bulk copy from the rank's memory; it adds 1 to a flag when it lands
+  put,          // write bytes to a rank's memory; ends when the last byte has left
+  drain,        // wait until all own puts have been acknowledged
+  signal,       // add to a flag, wherever it lives
+  wait,         // until a flag has reached a count
+  fence,        // a memory or proxy fence: time here, an edge for a checker
+  barrier,      // until every member of a group is here
+  post,         // hand a write to a NIC's queue pair; ends when it is handed over
+  post_signal,  // the same for an atomic that adds to a flag, behind the writes of its queue pair
 };
 
-inline constexpr std::array<std::string_view, 9> kOpKindNames = {
-    "work", "serve", "load", "put", "drain", "signal", "wait", "fence", "barrier"};
+inline constexpr std::array<std::string_view, 11> kOpKindNames = {"work",
+                                                                  "serve",
+                                                                  "load",
+                                                                  "put",
+                                                                  "drain",
+                                                                  "signal",
+                                                                  "wait",
+                                                                  "fence",
+                                                                  "barrier",
+                                                                  "post",
+                                                                  "post_signal"};
 
 enum class Scope : std::uint8_t { cta, cluster, gpu, sys };
 inline constexpr std::array<std::string_view, 4> kScopeNames = {"cta", "cluster", "gpu", "sys"};
@@ -109,15 +121,24 @@ inline constexpr std::uint16_t kWakes = 1;
 inline constexpr std::uint16_t kUnflushed = 2;
 // Operation::detail of a signal at system scope that releases nothing.
 inline constexpr std::uint16_t kRelaxed = 0x100;
+// Operation::detail of what is posted to a queue pair. A post that rings announces itself and all
+// that waits before it; drains wait for one that is acknowledged. A signal's increment stands
+// above.
+inline constexpr std::uint16_t kRings = 1;
+inline constexpr std::uint16_t kAcknowledged = 2;
+inline constexpr int kIncrementShift = 2;
 
 struct Operation {
   OpKind kind;
   Phase phase;
   std::uint16_t detail;  // fence: FenceKind; signal: Scope, or kRelaxed; serve, load: index of a
-                         // rate cap; wait: kWakes, kUnflushed or 0
-  std::uint32_t target;  // put: rank; load, signal, wait: flag; barrier: barrier
-  std::uint32_t count;   // serve, load, put: bytes; signal: increment; wait: count to reach;
-                         // fence: warps of the agent that execute it, side by side
+                         // rate cap; wait: kWakes, kUnflushed or 0; post: kRings, kAcknowledged;
+                         // post_signal: the same, and its increment above them
+  std::uint32_t target;  // put: rank; load, signal, wait, post_signal: flag; barrier: barrier;
+                         // post: queue pair
+  std::uint32_t count;   // serve, load, put, post: bytes; signal: increment; wait: count to reach;
+                         // fence: warps of the agent that execute it, side by side;
+                         // post_signal: queue pair
   std::uint32_t time;    // least time of the operation in picoseconds (at most 4.29 ms)
 };
 static_assert(sizeof(Operation) == 16);
@@ -212,6 +233,27 @@ struct RankRates {
   Duration local_signal;     // until a poller of the same GPU sees a flag
 };
 
+// What a NIC and the path to it take, whatever the topology says about links.
+struct NicRates {
+  Duration message{};        // NIC time of a message, over all its queue pairs
+  Duration queue_message{};  // queue pair time of a message, whatever its size
+  Duration doorbell{};       // more of the same, where a doorbell announces the message
+  Duration latency{};      // a small write, handed over to visible at the target, beyond the links
+  Duration atomic{};       // more of the same, for an atomic
+  Duration acknowledge{};  // visible at the target to acknowledged at the poster, links included
+  double wire_efficiency = 1;  // payload share of an RDMA link's raw rate
+  double pcie_efficiency = 1;  // the same of the links between GPU and NIC
+  // Where a host thread posts for the GPU, else 0: its time for a message, and until it sees one.
+  Duration proxy_message{};
+  Duration proxy_latency{};
+};
+
+// Messages from one rank to another that stay in order.
+struct QueuePair {
+  RankId source;
+  RankId target;
+};
+
 // What an operation does to memory, for a checker: the engine looks at bytes alone.
 enum class AccessKind : std::uint8_t {
   read,
@@ -256,6 +298,8 @@ struct Plan {
   std::vector<KernelEdge> kernel_edges;  // beyond Kernel::after
   std::vector<Flag> flags;
   std::vector<Barrier> barriers;
+  NicRates nic{};
+  std::vector<QueuePair> queue_pairs;
   std::vector<Duration> rank_start;  // one a rank; launch skew
 
   // Empty unless they were asked for (Workload::record_accesses). In the order of operations.

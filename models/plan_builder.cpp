@@ -127,6 +127,14 @@ void PlanBuilder::append(Operation operation) {
   plan_.operations.push_back(operation);
 }
 
+QueuePairId PlanBuilder::add_queue_pairs(RankId source, RankId target, std::uint32_t count) {
+  check(source.value < plan_.rank_count && target.value < plan_.rank_count,
+        "a queue pair joins ranks of the plan");
+  const QueuePairId first{next_index(plan_.queue_pairs)};
+  plan_.queue_pairs.insert(plan_.queue_pairs.end(), count, QueuePair{source, target});
+  return first;
+}
+
 void PlanBuilder::work(Phase phase, Duration time) {
   for (; time > kLongestOperation; time -= kLongestOperation)
     append({OpKind::work, phase, 0, 0, 0, narrow_time(kLongestOperation)});
@@ -175,6 +183,30 @@ void PlanBuilder::fence(Phase phase, FenceKind kind, Duration cost, std::uint32_
 
 void PlanBuilder::barrier(Phase phase, BarrierId group, Duration cost) {
   append({OpKind::barrier, phase, 0, group.value, 0, narrow_time(cost)});
+}
+
+void PlanBuilder::post(
+    Phase phase, QueuePairId queue, Bytes size, Duration least, std::uint16_t detail) {
+  check(queue.index() < plan_.queue_pairs.size(), "a post names a queue pair of the plan");
+  append({OpKind::post, phase, detail, queue.value, narrow_size(size), narrow_time(least)});
+}
+
+void PlanBuilder::post_signal(Phase phase,
+                              QueuePairId queue,
+                              FlagId flag,
+                              std::uint32_t increment,
+                              Duration least,
+                              std::uint16_t detail) {
+  check(queue.index() < plan_.queue_pairs.size(), "a post names a queue pair of the plan");
+  check(plan_.flags[flag.index()].home == plan_.queue_pairs[queue.index()].target,
+        "an atomic goes to a flag of its queue pair's target");
+  check(increment < (1U << (16 - kIncrementShift)), "the increment of an atomic fits its bits");
+  append({OpKind::post_signal,
+          phase,
+          static_cast<std::uint16_t>(detail | increment << kIncrementShift),
+          flag.value,
+          queue.value,
+          narrow_time(least)});
 }
 
 std::uint32_t PlanBuilder::add_memory(std::string_view name, RankId rank, std::uint32_t count) {

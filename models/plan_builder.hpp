@@ -45,6 +45,10 @@ class PlanBuilder {
   // A flag whose waits ask for steps in order (Flag::in_steps).
   FlagId add_step_flag(RankId home);
   BarrierId add_barrier(std::uint32_t members);
+  // `count` queue pairs with consecutive ids; the first is returned. The target may be the source
+  // where a plan folds many ranks into few (Workload::fold).
+  QueuePairId add_queue_pairs(RankId source, RankId target, std::uint32_t count);
+  void set_nic(const NicRates& nic) { plan_.nic = nic; }
   // A rate cap for serve and load operations; equal caps share one index.
   std::uint16_t rate_cap(Bandwidth cap);
 
@@ -67,6 +71,16 @@ class PlanBuilder {
   // `warps` of the agent execute it, side by side.
   void fence(Phase phase, FenceKind kind, Duration cost, std::uint32_t warps = 1);
   void barrier(Phase phase, BarrierId group, Duration cost = {});
+  // Handed to a queue pair over `least`; the NIC does the rest. `detail`: kRings, kAcknowledged.
+  void post(
+      Phase phase, QueuePairId queue, Bytes size, Duration least, std::uint16_t detail = kRings);
+  // An atomic behind it all, to a flag of the queue pair's target.
+  void post_signal(Phase phase,
+                   QueuePairId queue,
+                   FlagId flag,
+                   std::uint32_t increment,
+                   Duration least,
+                   std::uint16_t detail = kRings);
 
   // What the operations touch is kept from here on; until then, or without it, the calls below do
   // nothing.

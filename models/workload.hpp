@@ -54,6 +54,13 @@ struct ExchangeOptions {
 // "worst" for 0, or a factor that is positive.
 [[nodiscard]] double read_exchange_capacity(const JsonValue& value);
 
+// Many ranks that all do the same, told by few: rank r of the plan stands for all ranks that equal
+// r modulo `planned`, and what goes to another host goes to the rank that stands for its target,
+// over the network. 0: every rank is planned.
+struct Fold {
+  std::uint32_t planned = 0;
+};
+
 struct Workload {
   std::shared_ptr<const Routing> routing;
   std::shared_ptr<const ExpertPlacement> placement;
@@ -72,11 +79,32 @@ struct Workload {
   bool fluid_fabric = false;         // puts share links as fluid flows instead of in pieces
   std::vector<Duration> rank_start;  // launch skew, one a rank
   bool record_accesses = false;      // plans say what their operations touch, for a checker
+  Fold fold;                         // families with FamilyKind::takes_fold only
 
   [[nodiscard]] std::uint32_t rank_count() const { return routing->rank_count(); }
   [[nodiscard]] std::uint32_t expert_count() const { return routing->expert_count(); }
   [[nodiscard]] std::uint32_t experts_per_rank() const { return placement->experts_per_rank(); }
   [[nodiscard]] std::uint32_t top_k() const { return routing->top_k(); }
+  // Ranks that a plan writes, and the one of them that stands for a rank.
+  [[nodiscard]] std::uint32_t planned_ranks() const {
+    return fold.planned == 0 ? rank_count() : fold.planned;
+  }
+  [[nodiscard]] RankId site_of(std::uint32_t rank) const {
+    return RankId{fold.planned == 0 ? rank : rank % fold.planned};
+  }
+  // `target` is a planned rank and `source` any: the rank that the site of `source` means when it
+  // does what `source` does towards `target`. By symmetry, source - target is what counts.
+  [[nodiscard]] std::uint32_t image_of(std::uint32_t target, std::uint32_t source) const {
+    if (fold.planned == 0) return target;
+    const std::uint32_t hosts = rank_count() / fold.planned;
+    const std::uint32_t host = source / fold.planned;
+    return (hosts - host) % hosts * fold.planned + target;
+  }
+  // Whether a rank's GPU reaches another's by NVLink. Ranks of a fold share it host by host.
+  [[nodiscard]] bool share_nvlink(std::uint32_t one, std::uint32_t other) const {
+    if (fold.planned != 0) return one / fold.planned == other / fold.planned;
+    return topology->nvlink_domain(GpuId{one}) == topology->nvlink_domain(GpuId{other});
+  }
   // The kernels know an expert by the rank that hosts it and its place there.
   [[nodiscard]] std::uint32_t slot_of(ExpertId expert) const {
     return placement->rank_of(expert).value * experts_per_rank() + placement->local_index(expert);

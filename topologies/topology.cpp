@@ -133,6 +133,8 @@ Topology::Topology(TopologyParts parts) : parts_(std::move(parts)) {
         "/nodes",
         fmt::format("expected 1 to {} nodes of kind gpu, found {}", kMostGpus, gpus_.size()));
   compute_routes();
+  compute_domains();
+  compute_network_links();
 }
 
 void Topology::compute_routes() {

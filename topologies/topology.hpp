@@ -21,14 +21,19 @@ namespace epsim {
 
 using GpuId = Id<struct GpuTag>;  // the n-th GPU of a topology, in order of its nodes
 
-enum class NodeKind { gpu, nvswitch, nic, network_switch, cpu };
+enum class NodeKind { gpu, nvswitch, nic, network_switch, cpu, pcie_switch };
 enum class LinkKind { nvlink, pcie, rdma, c2c };
 // How messages that meet on a link share it: one after the other, or all at once at equal rates.
 enum class LinkSharing { fifo, fair };
 
+// How switches choose among equally short ways: the link that is free first, message by message, or
+// one that a hash of the queue pair picks (ECMP), so that flows may collide.
+enum class NetworkRouting { adaptive, ecmp };
+
 // Names as files write them, in the order of the enums.
-inline constexpr std::array<std::string_view, 5> kNodeKindNames = {
-    "gpu", "nvswitch", "nic", "network_switch", "cpu"};
+inline constexpr std::array<std::string_view, 6> kNodeKindNames = {
+    "gpu", "nvswitch", "nic", "network_switch", "cpu", "pcie_switch"};
+inline constexpr std::array<std::string_view, 2> kNetworkRoutingNames = {"adaptive", "ecmp"};
 inline constexpr std::array<std::string_view, 4> kLinkKindNames = {"nvlink", "pcie", "rdma", "c2c"};
 inline constexpr std::array<std::string_view, 2> kLinkSharingNames = {"fifo", "fair"};
 
@@ -77,6 +82,7 @@ struct TopologyParts {
   GpuSpec gpu;
   std::vector<Node> nodes;  // NodeId is the index
   std::vector<Link> links;  // LinkId is the index
+  NetworkRouting routing = NetworkRouting::adaptive;
 };
 
 struct RouteRange {
@@ -117,17 +123,36 @@ class Topology {
   // Of the slowest link on the way. A GPU has no route bandwidth to itself.
   [[nodiscard]] Bandwidth route_bandwidth(GpuId source, GpuId target) const;
 
+  // The network: what NICs reach, without NVLink.
+  [[nodiscard]] bool has_network() const { return has_network_; }
+  [[nodiscard]] NetworkRouting network_routing() const { return parts_.routing; }
+  // The links by which a message at `node` may go on towards a GPU, all equally short; in order of
+  // their ids. Empty where the network does not lead there.
+  [[nodiscard]] std::span<const LinkId> network_links(NodeId node, GpuId target) const;
+  // GPUs that reach each other by NVLink alone share a domain: a host, or a rack of NVL72. Domains
+  // are numbered in the order of their first GPUs.
+  [[nodiscard]] std::uint32_t nvlink_domain(GpuId gpu) const { return domains_[gpu.index()]; }
+  [[nodiscard]] std::uint32_t nvlink_domain_count() const { return domain_count_; }
+
   // What the first half of the GPUs can send to the second half at once: the maximum flow. GPUs are
   // numbered node by node, so that this is the cut that a collective meets.
   [[nodiscard]] Bandwidth bisection_bandwidth() const;
 
  private:
   void compute_routes();
+  void compute_domains();
+  void compute_network_links();
 
   TopologyParts parts_;
   std::vector<NodeId> gpus_;
   std::vector<LinkId> route_links_;          // all routes, one after the other
   std::vector<std::uint32_t> route_starts_;  // of source * gpu_count + target, and the end
+  bool has_network_ = false;
+  std::uint32_t domain_count_ = 0;
+  std::vector<std::uint32_t> domains_;         // by GPU
+  std::vector<LinkId> link_groups_;            // all sets of equally short links
+  std::vector<std::uint32_t> group_ends_;      // of set n; set 0 is empty
+  std::vector<std::uint32_t> network_groups_;  // set of node * gpu_count + target
 };
 
 }  // namespace epsim

@@ -18,7 +18,7 @@ struct Door {
 };
 
 const std::array kDoors = {
-    Door{"Boost", R"(boost/)", R"(topologies/topology\.(hpp|cpp))"},
+    Door{"Boost", R"(boost/)", R"(topologies/(topology\.(hpp|cpp)|network_links\.cpp))"},
     Door{"Eigen", R"(Eigen/)", R"(calibrate/fit\w*\.cpp)"},
     Door{"CUPTI", R"(cupti\w*\.h)", R"(calibrate/cupti_session\.cpp)"},
     Door{"cuBLASLt", R"(cublasLt\.h)", R"(kernels/overlap/gemm\.cpp)"},
