@@ -12,6 +12,10 @@
 //                  served, each at payload rate: cut-through, so only the slowest link costs its
 //                  full time. Puts to the own rank go through memory instead.
 //   drain          until every own put was acknowledged
+//   post           own time; then the message waits for its doorbell, takes its turn on its queue
+//                  pair and on the NIC, crosses the network link by link, cut-through, and is seen
+//                  at its target in the order of its queue pair. Switches choose among equally
+//                  short ways as the topology says. `post_signal` changes a flag when it is seen.
 //   signal         own time; the flag changes after the route's latency
 //   wait           until the flag has the count, then the operation's own time (poll)
 //   barrier        until all members are there, then the operation's own time

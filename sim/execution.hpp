@@ -1,5 +1,6 @@
-// Execution: the state of one run of a plan. Split over two sources: execute.cpp moves kernels,
-// agents, flags and barriers; execute_transfers.cpp moves bytes.
+// Execution: the state of one run of a plan. Split over four sources: execute.cpp moves agents, flags
+// and barriers; execute_kernels.cpp kernels and CTAs; execute_transfers.cpp bytes through memory and
+// over NVLink; execute_network.cpp what is posted to NICs.
 #pragma once
 
 #include <limits>
@@ -36,10 +37,13 @@ struct Event {
     landed,     // subject: background load
     memory,     // subject: rank whose memory may have finished something
     flows,      // the fluid fabric may have finished something
+    posted,     // subject: agent that has written its work request
+    fetch,      // subject: network message that its queue pair hands to the NIC
+    arrive,     // subject: network message that has crossed a link to a switch
   };
   std::uint32_t subject;
   std::uint32_t size;      // hop: bytes
-  std::uint32_t position;  // hop: of the link in the topology's routes
+  std::uint32_t position;  // hop: of the link in the topology's routes; arrive: the link
   std::uint16_t hops;      // hop: links left on the route, this one included
   Kind kind;
 };
@@ -87,6 +91,39 @@ struct BackgroundLoad {
   std::uint32_t latency;    // picoseconds after the bytes have moved
   std::uint32_t operation;  // whose end is the landing
   Instant passed;           // through the SM's load path
+};
+
+// A write or an atomic between its post and its arrival.
+struct NetworkMessage {
+  std::uint32_t operation;
+  std::uint32_t agent;
+  std::uint32_t queue;
+  std::uint32_t sequence;  // among all of its queue pair
+  std::uint32_t size;      // bytes
+  std::uint32_t next =
+      kNobody;  // waits behind this one: for a doorbell, or for its turn to be seen
+};
+
+// A message that has crossed a link, its last byte at `tail`.
+struct NetworkStep {
+  std::uint32_t message;
+  LinkId crossed;
+  Instant tail;
+};
+
+struct QueuePairState {
+  Instant free;                          // has handed all so far to the NIC
+  Instant visible;                       // its latest message, at the target
+  std::uint32_t posted = 0;              // messages so far
+  std::uint32_t delivered = 0;           // of them, in order
+  std::uint32_t first_silent = kNobody;  // posted, and no doorbell has announced it
+  std::uint32_t last_silent = kNobody;
+  std::uint32_t early = kNobody;  // arrived before an earlier one: any order
+};
+
+struct NicState {
+  Instant free;        // has taken all messages so far
+  Instant proxy_free;  // the host thread that posts for the GPU
 };
 
 // What a kernel waits for, who waits for it, and where a persistent one is.
@@ -175,6 +212,13 @@ class Execution {
   void begin_flow(std::uint32_t agent);
   void complete_flows();
   void schedule_flows();
+  void hand_over(std::uint32_t agent);
+  void ring(std::uint32_t queue);
+  void enter_nic(std::uint32_t message);
+  void travel(NetworkStep step);
+  [[nodiscard]] LinkId choose(std::span<const LinkId> links, std::uint32_t queue, NodeId at) const;
+  void reach_gpu(std::uint32_t message, Instant arrived);
+  void deliver(std::uint32_t message, Instant arrived);
   void use_memory(std::uint32_t rank, std::uint32_t client, Bytes size, std::uint16_t cap);
   void complete_memory(std::uint32_t rank);
   void schedule_memory(std::uint32_t rank);
@@ -186,6 +230,7 @@ class Execution {
   void check_all_ended() const;
 
   const Plan& plan_;
+  const Topology& topology_;
   EventQueue<Event> queue_;
   Fabric fabric_;
   std::optional<FluidFabric> fluid_;
@@ -204,6 +249,10 @@ class Execution {
   std::vector<SmPool> sm_pools_;                 // one a rank
   std::vector<KernelState> kernels_;
   std::vector<RankKernels> rank_kernels_;
+
+  std::vector<QueuePairState> queue_pairs_;
+  std::vector<NicState> nics_;  // one a rank, if there are queue pairs
+  Pool<NetworkMessage> messages_;
 };
 
 }  // namespace epsim

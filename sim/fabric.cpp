@@ -5,10 +5,27 @@
 
 namespace epsim {
 
-Fabric::Fabric(const Topology& topology, const RankRates& rates, bool record_uses)
+namespace {
+
+double efficiency(LinkKind kind, const Plan& plan) {
+  switch (kind) {
+    case LinkKind::nvlink:
+      return plan.rates.link_efficiency;
+    case LinkKind::rdma:
+      return plan.nic.wire_efficiency;
+    case LinkKind::pcie:
+    case LinkKind::c2c:
+      break;
+  }
+  return plan.nic.pcie_efficiency;
+}
+
+}  // namespace
+
+Fabric::Fabric(const Topology& topology, const Plan& plan, bool record_uses)
     : topology_(&topology), route_links_(topology.route_links()), record_uses_(record_uses) {
   for (const Link& link : topology.links()) {
-    const double rate = link.bandwidth.bytes_per_second * rates.link_efficiency;
+    const double rate = link.bandwidth.bytes_per_second * efficiency(link.kind, plan);
     links_.push_back(
         {.free = {}, .ps_per_byte = 1e12 / rate, .latency = link.latency, .busy = {}, .bytes = 0});
   }

@@ -1,4 +1,5 @@
-// Fabric: the links of a topology as first-come-first-served servers of payload bytes.
+// Fabric: the links of a topology as first-come-first-served servers of payload bytes, each at the
+// payload rate of its kind.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace epsim {
 
 class Fabric {
  public:
-  Fabric(const Topology& topology, const RankRates& rates, bool record_uses);
+  Fabric(const Topology& topology, const Plan& plan, bool record_uses);
 
   [[nodiscard]] RouteRange route(std::uint32_t source_rank, std::uint32_t target_rank) const {
     return topology_->route_range(GpuId{source_rank}, GpuId{target_rank});
@@ -32,7 +33,9 @@ class Fabric {
                                std::uint32_t size,
                                Instant head,
                                Instant tail) {
-    const LinkId id = route_links_[position];
+    return cross(route_links_[position], size, head, tail);
+  }
+  [[nodiscard]] Crossing cross(LinkId id, std::uint32_t size, Instant head, Instant tail) {
     State& link = links_[id.index()];
     const Duration occupied = occupancy(link, size);
     const Instant begin = std::max({link.free, head, tail - occupied});
@@ -46,6 +49,17 @@ class Fabric {
   [[nodiscard]] Crossing cross_next(std::uint32_t position, std::uint32_t size, Instant tail) {
     const Instant head = tail - occupancy(links_[route_links_[position - 1].index()], size);
     return cross(position, size, head, tail);
+  }
+
+  // How long a link is taken by so many bytes.
+  [[nodiscard]] Duration occupancy(LinkId id, std::uint32_t size) const {
+    return occupancy(links_[id.index()], size);
+  }
+  // The link of a set that is free first; of equals the one with the lowest id.
+  [[nodiscard]] LinkId first_free(std::span<const LinkId> links) const {
+    return *std::min_element(links.begin(), links.end(), [&](LinkId a, LinkId b) {
+      return links_[a.index()].free < links_[b.index()].free;
+    });
   }
 
   // When all that has come so far to the links that leave a rank's GPU has left them.
