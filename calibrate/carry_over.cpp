@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "models/kernel_families.hpp"
-#include "sim/base/check.hpp"
+#include "sim/base/input_error.hpp"
 
 namespace epsim {
 namespace {
@@ -58,28 +58,54 @@ Constant carry(const ConstantSet& measured,
   return constant;
 }
 
-ConstantSet carry_all(const ConstantSet& measured,
-                      std::span<const ConstantSpec> specs,
-                      const UnmeasuredSystem& system,
-                      std::string_view from) {
+ConstantSet carry_hardware(const Calibration& measured, const UnmeasuredSystem& system) {
   ConstantSet carried;
-  for (const ConstantSpec& spec : specs) carried.put(carry(measured, spec, system, from));
+  for (const ConstantSpec& spec : hardware_constants())
+    carried.put(carry(measured.hardware, spec, system, measured.system));
+  for (const Constant& constant : system.priors.network.all()) carried.put(constant);
+  return carried;
+}
+
+// The family that is carried over, or nothing where the priors alone have to do.
+const KernelFamily* find_source(const Calibration& measured, const std::string& name) {
+  for (const KernelFamily& family : measured.families)
+    if (family.name == name) return &family;
+  return nullptr;
+}
+
+ConstantSet carry_family(const Calibration& measured,
+                         const CarriedFamily& kernel,
+                         const UnmeasuredSystem& system) {
+  const FamilyKind* kind = find_family(kernel.name);
+  if (kind == nullptr)
+    throw InputError("--kernel", "", fmt::format("unknown kernel family \"{}\"", kernel.name));
+  const std::string& from = kernel.from.empty() ? kernel.name : kernel.from;
+  const KernelFamily* source = find_source(measured, from);
+  ConstantSet carried;
+  for (const ConstantSpec& spec : kind->constants()) {
+    if (const Constant* prior = system.priors.find(kernel.name, spec.name))
+      carried.put(*prior);
+    else if (source != nullptr && source->constants.contains(spec.name))
+      carried.put(
+          carry(source->constants, spec, system, fmt::format("{} on {}", from, measured.system)));
+    else
+      throw InputError(
+          "calibration " + measured.system,
+          "/families/" + from,
+          fmt::format("expected {} for {}, found neither it nor a prior", spec.name, kernel.name));
+  }
   return carried;
 }
 
 }  // namespace
 
 Readings carry_over(const Calibration& measured, const UnmeasuredSystem& system) {
-  Readings readings{
-      .system = system.name,
-      .topology = system.topology,
-      .hardware = carry_all(measured.hardware, hardware_constants(), system, measured.system),
-      .families = {}};
-  for (const std::string& name : system.kernels) {
-    const KernelFamily& family = measured.family(name);
-    readings.families.emplace_back(
-        name, carry_all(family.constants, find_family(name)->constants(), system, measured.system));
-  }
+  Readings readings{.system = system.name,
+                    .topology = system.topology,
+                    .hardware = carry_hardware(measured, system),
+                    .families = {}};
+  for (const CarriedFamily& kernel : system.kernels)
+    readings.families.emplace_back(kernel.name, carry_family(measured, kernel, system));
   return readings;
 }
 

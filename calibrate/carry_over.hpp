@@ -1,4 +1,5 @@
-// carry_over: readings of a system that nobody has measured, from the calibration of one that was.
+// carry_over: readings of a system that nobody has measured, from the calibration of one that was
+// and from priors.
 //
 // A constant follows a fact that the datasheets of both systems state, or stays as it is; either
 // way it is a guess, says so in its source, and may be twice or half as large.
@@ -7,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "calibrate/priors.hpp"
 #include "models/calibration.hpp"
 
 namespace epsim {
@@ -17,14 +19,21 @@ struct DatasheetRatios {
   double sm_count = 1;
 };
 
-struct UnmeasuredSystem {
+// A family, and the one of the measured system that is most like it.
+struct CarriedFamily {
   std::string name;
-  std::string topology;              // its preset
-  std::vector<std::string> kernels;  // families to carry over
-  DatasheetRatios ratios;
+  std::string from{};  // empty: the same
 };
 
-// Throws InputError for a family that `measured` has not.
+struct UnmeasuredSystem {
+  std::string name;
+  std::string topology;                // its preset
+  std::vector<CarriedFamily> kernels;  // families to carry over
+  DatasheetRatios ratios;
+  Priors priors{};  // go before what is carried over
+};
+
+// Throws InputError for a family of which `measured` and the priors together lack a constant.
 [[nodiscard]] Readings carry_over(const Calibration& measured, const UnmeasuredSystem& system);
 
 }  // namespace epsim

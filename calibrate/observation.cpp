@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "calibrate/observed_traffic.hpp"
 #include "models/kernel_families.hpp"
 #include "sim/base/json.hpp"
 #include "sim/base/json_writer.hpp"
@@ -10,8 +11,7 @@ namespace epsim {
 namespace {
 
 // Keys that describe where a record comes from: kept in the file, not needed for a prediction.
-constexpr std::array kProvenance = {
-    "gpu", "gpus_per_node", "iterations", "bandwidth_gb_per_s", "source", "note"};
+constexpr std::array kProvenance = {"gpu", "iterations", "source", "note"};
 
 // Of families that take them; others may not have the keys.
 void read_exchange(JsonObject& object, ExchangeOptions& exchange) {
@@ -22,7 +22,29 @@ void read_exchange(JsonObject& object, ExchangeOptions& exchange) {
   exchange.capacity = read_exchange_capacity(object.required("capacity"));
 }
 
-std::optional<Observation> read_record(const JsonValue& value) {
+// The latency, as far as the record states it: directly, or by a bandwidth and the bytes that its
+// source divides by it. Whether there is one.
+bool read_latency(JsonObject& object,
+                  const ObservationSet& set,
+                  const FamilyKind& kind,
+                  Observation& record) {
+  const JsonValue latency = object.required("latency_us");
+  const auto bandwidth = object.optional("bandwidth_gb_per_s");
+  const double gb_per_s =
+      bandwidth && !bandwidth->is_null() ? bandwidth->number_in(1e-9, 1e9) : 0.0;
+  if (!latency.is_null()) {
+    record.latency_us = latency.number_in(1e-3, 1e9);
+    return true;
+  }
+  if (gb_per_s == 0.0) return false;
+  const std::optional<double> bytes = stated_bytes(record, set, kind);
+  if (!bytes || *bytes <= 0) return false;
+  record.latency_us = *bytes / gb_per_s * 1e-3;  // 1 GB/s is 1000 bytes a microsecond
+  record.from_bandwidth = true;
+  return true;
+}
+
+std::optional<Observation> read_record(const JsonValue& value, const ObservationSet& set) {
   JsonObject object = value.object();
   Observation record;
   record.id = object.required("id").string();
@@ -31,13 +53,15 @@ std::optional<Observation> read_record(const JsonValue& value) {
   record.op = static_cast<MoeOperation>(
       object.required("op").one_of({kMoeOperationNames.begin(), kMoeOperationNames.end()}));
   record.ranks = static_cast<std::uint32_t>(object.required("ranks").integer_in(1, 65'535));
+  if (const auto node = object.optional("gpus_per_node"); node && !node->is_null())
+    record.gpus_per_node = static_cast<std::uint32_t>(node->integer_in(1, 1024));
   record.tokens = static_cast<std::uint32_t>(object.required("tokens").integer_in(0, 10'000'000));
   record.experts = static_cast<std::uint32_t>(object.required("experts").integer_in(1, 32'767));
   record.top_k = static_cast<std::uint32_t>(object.required("topk").integer_in(1, 64));
   record.hidden = object.required("hidden").integer_in(128, 1'048'576);
+  const auto formats = dispatch_formats(*find_family(record.kernel));
   record.dispatch_format = static_cast<DispatchFormat>(
-      object.required("dispatch_dtype")
-          .one_of({kDispatchFormatNames.begin(), kDispatchFormatNames.end()}));
+      object.required("dispatch_dtype").one_of({formats.begin(), formats.end()}));
   record.combine_format = static_cast<CombineFormat>(
       object.required("combine_dtype")
           .one_of({kCombineFormatNames.begin(), kCombineFormatNames.end()}));
@@ -45,10 +69,8 @@ std::optional<Observation> read_record(const JsonValue& value) {
   record.fence = read_fence_placement(object.required("fence"));
   const JsonValue sms = object.required("sms");
   if (!sms.is_null()) record.sms = sms.integer_in(1, 1024);
-  if (find_family(record.kernel)->takes_exchange) read_exchange(object, record.exchange);
-  const JsonValue latency = object.required("latency_us");
-  const bool has_latency = !latency.is_null();
-  if (has_latency) record.latency_us = latency.number_in(1e-3, 1e9);
+  const FamilyKind& kind = *find_family(record.kernel);
+  if (kind.takes_exchange) read_exchange(object, record.exchange);
   if (const auto seed = object.optional("seed"))
     record.seed =
         static_cast<std::uint64_t>(seed->integer_in(0, std::numeric_limits<std::int64_t>::max()));
@@ -63,6 +85,7 @@ std::optional<Observation> read_record(const JsonValue& value) {
   spread("p10_us", record.p10_us);
   spread("p90_us", record.p90_us);
   for (const char* key : kProvenance) (void)object.optional(key);
+  const bool has_latency = read_latency(object, set, kind, record);
   object.finish();
   return has_latency ? std::optional(record) : std::nullopt;
 }
@@ -76,8 +99,9 @@ void write_record(const Observation& record, JsonWriter& writer) {
       .field("kernel", record.kernel)
       .field("system", record.system)
       .field("op", name(kMoeOperationNames, record.op))
-      .field("ranks", record.ranks)
-      .field("tokens", record.tokens)
+      .field("ranks", record.ranks);
+  if (record.gpus_per_node > 0) writer.field("gpus_per_node", record.gpus_per_node);
+  writer.field("tokens", record.tokens)
       .field("hidden", record.hidden)
       .field("experts", record.experts)
       .field("topk", record.top_k)
@@ -117,7 +141,7 @@ ObservationSet read_observations(const std::filesystem::path& path) {
     JsonObject entry = value.object();
     if (find_family(entry.required("kernel").string()) == nullptr)
       ++set.unknown_kernels;
-    else if (auto record = read_record(value))
+    else if (auto record = read_record(value, set))
       set.records.push_back(std::move(*record));
     else
       ++set.without_latency;

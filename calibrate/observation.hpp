@@ -1,6 +1,6 @@
 // Observations: latencies that somebody measured, each with the shape it was measured on. Reads
-// epsim.observations/1, whose latencies are aligned: last rank's kernel start to last rank's kernel
-// end, median over iterations.
+// epsim.observations/1. Our own latencies are aligned: last rank's kernel start to last rank's
+// kernel end, median over iterations. Published ones are as their source reports them.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ struct Observation {
   std::string system;  // calibration: "hgx-h200"
   MoeOperation op = MoeOperation::dispatch;
   std::uint32_t ranks = 0;
+  std::uint32_t gpus_per_node = 0;  // 0: the file does not say
   std::uint32_t tokens = 0;
   std::uint32_t experts = 0;
   std::uint32_t top_k = 0;
@@ -35,7 +36,8 @@ struct Observation {
   ExchangeOptions exchange;           // of families that take them
   SplitPart part = SplitPart::whole;  // send, receive: that half of a split launch
   double latency_us = 0;
-  double p10_us = 0;  // 0 where the file does not say
+  bool from_bandwidth = false;  // the source states a bandwidth; the latency was told from it
+  double p10_us = 0;            // 0 where the file does not say
   double p90_us = 0;
   bool held_out = false;  // no fit may see it; the file says so before any fit
 };
@@ -45,7 +47,7 @@ struct ObservationSet {
   std::filesystem::path folder;
   std::string source;  // how the records came to be; may be empty
   std::vector<Observation> records;
-  std::size_t without_latency = 0;  // records that only state a bandwidth
+  std::size_t without_latency = 0;  // records that state neither a latency nor what tells it
   std::size_t unknown_kernels =
       0;  // records of kernels that epsim has no model of; not read further
 };

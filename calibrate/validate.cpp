@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -22,6 +24,38 @@ void write_summary(const ErrorSummary& errors, JsonWriter& writer) {
   writer.field("median_abs_pct", errors.median_abs_pct).field("p90_abs_pct", errors.p90_abs_pct);
   writer.field("p95_abs_pct", errors.p95_abs_pct).field("max_abs_pct", errors.max_abs_pct);
   writer.field("coverage_pct", errors.coverage_pct);
+}
+
+// Kernels that the records have on more than one system.
+std::set<std::string> kernels_of_several(const std::vector<ValidationRecord>& records) {
+  std::map<std::string, std::string> system_of;
+  std::set<std::string> several;
+  for (const ValidationRecord& record : records)
+    if (system_of.emplace(record.kernel, record.system).first->second != record.system)
+      several.insert(record.kernel);
+  return several;
+}
+
+std::vector<ErrorGroup> grouped(const std::vector<ValidationRecord>& records, bool by_ranks) {
+  const std::set<std::string> several = kernels_of_several(records);
+  std::vector<ErrorGroup> groups;
+  std::vector<std::vector<ValidationRecord>> members;
+  for (const ValidationRecord& record : records) {
+    const std::string system = several.contains(record.kernel) ? record.system : "";
+    const std::uint32_t ranks = by_ranks ? record.ranks : 0;
+    const auto known = std::find_if(groups.begin(), groups.end(), [&](const ErrorGroup& group) {
+      return group.kernel == record.kernel && group.operation == record.operation &&
+             group.system == system && group.ranks == ranks;
+    });
+    const auto at = static_cast<std::size_t>(known - groups.begin());
+    if (known == groups.end()) {
+      groups.push_back({record.kernel, record.operation, {}, system, ranks});
+      members.emplace_back();
+    }
+    members[at].push_back(record);
+  }
+  for (std::size_t i = 0; i < groups.size(); ++i) groups[i].errors = summarize_errors(members[i]);
+  return groups;
 }
 
 }  // namespace
@@ -44,22 +78,24 @@ ErrorSummary summarize_errors(const std::vector<ValidationRecord>& records) {
       .coverage_pct = 100.0 * static_cast<double>(covered) / static_cast<double>(records.size())};
 }
 
+std::string ErrorGroup::kernel_text() const {
+  return system.empty() ? kernel : kernel + " on " + system;
+}
+
 std::vector<ErrorGroup> group_errors(const std::vector<ValidationRecord>& records) {
-  std::vector<ErrorGroup> groups;
-  for (const ValidationRecord& record : records) {
-    const bool known = std::any_of(groups.begin(), groups.end(), [&](const ErrorGroup& group) {
-      return group.kernel == record.kernel && group.operation == record.operation;
-    });
-    if (!known) groups.push_back({record.kernel, record.operation, {}});
-  }
-  for (ErrorGroup& group : groups) {
-    std::vector<ValidationRecord> members;
-    for (const ValidationRecord& record : records)
-      if (record.kernel == group.kernel && record.operation == group.operation)
-        members.push_back(record);
-    group.errors = summarize_errors(members);
-  }
-  return groups;
+  return grouped(records, false);
+}
+
+std::vector<ErrorGroup> group_errors_by_ranks(const std::vector<ValidationRecord>& records) {
+  const std::vector<ErrorGroup> all = grouped(records, true);
+  std::vector<ErrorGroup> several;
+  for (const ErrorGroup& group : all)
+    if (std::any_of(all.begin(), all.end(), [&](const ErrorGroup& other) {
+          return other.kernel == group.kernel && other.operation == group.operation &&
+                 other.system == group.system && other.ranks != group.ranks;
+        }))
+      several.push_back(group);
+  return several;
 }
 
 std::vector<ValidationRecord> unfitted(const std::vector<ValidationRecord>& records) {
@@ -94,6 +130,7 @@ void write_validation(const std::vector<ValidationRecord>& records, JsonWriter& 
   writer.end_array().key("groups").begin_array();
   for (const ErrorGroup& group : group_errors(records)) {
     writer.begin_object().field("kernel", group.kernel).field("op", group.operation);
+    if (!group.system.empty()) writer.field("system", group.system);
     write_summary(group.errors, writer);
     writer.end_object();
   }
@@ -146,12 +183,17 @@ std::string validation_text(const std::vector<ValidationRecord>& records) {
                         errors.coverage_pct);
   };
   for (const ErrorGroup& group : group_errors(records))
-    row(group.kernel + " " + group.operation, group.errors);
+    row(group.kernel_text() + " " + group.operation, group.errors);
   row("all", summarize_errors(records));
   for (const ErrorGroup& group : group_errors(unfitted(records)))
-    row(group.kernel + " " + group.operation + ", not fitted", group.errors);
+    row(group.kernel_text() + " " + group.operation + ", not fitted", group.errors);
   for (const ErrorGroup& group : held_out_groups(records))
-    row(group.kernel + ", held out beforehand", group.errors);
+    row(group.kernel_text() + ", held out beforehand", group.errors);
+  const std::vector<ErrorGroup> by_ranks = group_errors_by_ranks(records);
+  if (!by_ranks.empty()) text += "\nby ranks\n";
+  for (const ErrorGroup& group : by_ranks)
+    row(fmt::format("{} {}, {} ranks", group.kernel_text(), group.operation, group.ranks),
+        group.errors);
   return text;
 }
 
@@ -173,13 +215,13 @@ std::string validation_markdown(const std::vector<ValidationRecord>& records,
                             errors.coverage_pct);
       };
   for (const ErrorGroup& group : group_errors(records))
-    row(group.kernel, group.operation, group.errors);
+    row(group.kernel_text(), group.operation, group.errors);
   row("all", "", summarize_errors(records));
   const std::vector<ValidationRecord> others = unfitted(records);
   for (const ErrorGroup& group : group_errors(others))
-    row(group.kernel, group.operation + ", not fitted", group.errors);
+    row(group.kernel_text(), group.operation + ", not fitted", group.errors);
   for (const ErrorGroup& group : held_out_groups(records))
-    row(group.kernel, "both, held out beforehand", group.errors);
+    row(group.kernel_text(), "both, held out beforehand", group.errors);
   if (!others.empty()) row("not seen by any fit", "", summarize_errors(others));
   return text;
 }

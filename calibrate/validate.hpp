@@ -1,8 +1,10 @@
-// validate: predicted against measured. One record an observation, groups by kernel and operation,
-// and a summary; as JSON (epsim.validation/1), as text and as the README's table.
+// validate: predicted against measured. One record an observation, groups by kernel and operation
+// (and system, where a kernel was measured on several), and a summary; as JSON
+// (epsim.validation/1), as text and as the README's table.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +17,8 @@ struct ValidationRecord {
   std::string id;
   std::string kernel;
   std::string operation;
+  std::string system{};     // calibration
+  std::uint32_t ranks = 0;  // 0: not told
   double measured_us = 0;
   double predicted_us = 0;
   double low_us = 0;  // interval of the prediction
@@ -41,10 +45,18 @@ struct ErrorSummary {
 struct ErrorGroup {
   std::string kernel;
   std::string operation;
-  ErrorSummary errors;
+  ErrorSummary errors{};
+  std::string system{};     // empty where all records of the kernel are of one
+  std::uint32_t ranks = 0;  // 0: of any number
+
+  // "deepep-ll-v1 on hgx-h800-cx7"
+  [[nodiscard]] std::string kernel_text() const;
 };
 // In the order in which the records first name them.
 [[nodiscard]] std::vector<ErrorGroup> group_errors(const std::vector<ValidationRecord>& records);
+// The same, by number of ranks as well: only groups that have several, since others say no more.
+[[nodiscard]] std::vector<ErrorGroup> group_errors_by_ranks(
+    const std::vector<ValidationRecord>& records);
 
 // Those that no fit has seen.
 [[nodiscard]] std::vector<ValidationRecord> unfitted(const std::vector<ValidationRecord>& records);

@@ -13,6 +13,7 @@
 #include "sim/hazards/check_scenario.hpp"
 #include "sim/protocols/call_sequence.hpp"
 #include "sim/protocols/protocol_file.hpp"
+#include "sim/scenario_reach.hpp"
 
 namespace epsim {
 namespace {
@@ -38,6 +39,7 @@ OpenedFile open_file(const std::string& path, const std::vector<std::string>& se
 std::vector<CheckedProgram> check_scenario_file(const OpenedFile& file,
                                                 const CheckRequest& request) {
   const Scenario scenario = read_scenario(file.document, file.path.parent_path());
+  require_every_access(scenario);
   const Calibration calibration = load_calibration(scenario.calibration);
   const Workload workload = make_workload(scenario);
   const std::vector<MoeOperation> operations = scenario_operations(scenario);
@@ -105,6 +107,7 @@ std::vector<CheckedProgram> check_file(const OpenedFile& file, const CheckReques
 
 std::vector<PlacementTable> tables_of(const OpenedFile& file) {
   const Scenario scenario = read_scenario(file.document, file.path.parent_path());
+  require_every_access(scenario);
   const Calibration calibration = load_calibration(scenario.calibration);
   const Workload workload = make_workload(scenario);
   const FamilyKind& kind = *find_family(scenario.kernel);

@@ -7,6 +7,7 @@
 #include "cli/explain_text.hpp"
 #include "models/calibration.hpp"
 #include "sim/report_text.hpp"
+#include "sim/scenario_reach.hpp"
 
 namespace epsim {
 namespace {
@@ -19,6 +20,7 @@ struct ExplainOptions {
 void explain(const ExplainOptions& options) {
   const Scenario scenario = load_scenario(options.scenario);
   const Calibration calibration = load_calibration(scenario.calibration);
+  require_network(scenario, calibration);
   const Workload workload = make_workload(scenario);
   const KernelFamily& family = calibration.family(scenario.kernel);
   std::string text = scenario_text(scenario);

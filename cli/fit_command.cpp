@@ -2,47 +2,37 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 
 #include <fmt/format.h>
 #include <tbb/global_control.h>
 #include <tbb/parallel_for.h>
 #include <CLI/CLI.hpp>
 
-#include "calibrate/fence_deltas.hpp"
 #include "calibrate/fit.hpp"
 #include "calibrate/observation.hpp"
 #include "cli/commands.hpp"
-#include "cli/observation_workload.hpp"
+#include "cli/fit_cases.hpp"
 #include "cli/progress.hpp"
 #include "cli/verbs.hpp"
 #include "models/calibration.hpp"
+#include "models/network_constants.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/text_file.hpp"
 #include "sim/prediction.hpp"
-#include "topologies/registry.hpp"
 
 namespace epsim {
 namespace {
 
 struct FitOptions {
+  FitSelection selection;
   std::string observations;
-  std::string system;
-  std::string kernel;
   std::string readings;
+  std::string base;
   std::string out;
-  std::vector<std::string> hardware;
-  bool all_routings = false;
-  bool fence_deltas = false;
+  std::vector<std::string> free;      // of the family; empty: all
+  std::vector<std::string> hardware;  // and of the network
+  bool no_search = false;
   int jobs = 2;
-};
-
-// One observation of the family, ready to be predicted again and again.
-struct FitCase {
-  const Observation* observation;
-  Workload workload;
-  bool fitted;  // only random routings are, unless asked; others show whether the mechanism carries
-  const FitCase* twin = nullptr;  // without fences, where the difference of the two is fitted
 };
 
 struct Constants {
@@ -50,38 +40,11 @@ struct Constants {
   ConstantSet family;
 };
 
-constexpr std::string_view kFittedRouting = "random";
 constexpr double kNoise = 0.03;      // of one observation, repeat runs and routing draws included
 constexpr double kDeltaNoise = 0.1;  // of what a fence adds, where it is fitted as such
 constexpr double kLeastDelta = 1e-3;
 constexpr double kTenToNinety = 2.5631;  // p10 to p90 of a normal distribution, in sigmas
 constexpr double kTwoSided90 = 1.645;
-
-std::vector<FitCase> cases_of(const ObservationSet& set,
-                              const FitOptions& options,
-                              const FamilyKind& kind,
-                              const std::shared_ptr<const Topology>& topology) {
-  std::vector<FitCase> cases;
-  for (const Observation& observation : set.records)
-    if (observation.kernel == options.kernel && observation.system == options.system)
-      cases.push_back({&observation,
-                       workload_of(observation, set, kind, topology),
-                       (options.all_routings || observation.routing == kFittedRouting) &&
-                           !observation.held_out});
-  if (std::none_of(cases.begin(), cases.end(), [](const FitCase& c) { return c.fitted; }))
-    throw InputError(set.file,
-                     "/records",
-                     fmt::format("expected a record of kernel {} on {} with routing {}, found none",
-                                 options.kernel,
-                                 options.system,
-                                 options.all_routings ? "of any kind" : kFittedRouting));
-  if (!options.fence_deltas) return cases;
-  for (FitCase& fenced : cases)
-    for (const FitCase& plain : cases)
-      if (fenced.fitted && plain.fitted && are_twins(*fenced.observation, *plain.observation))
-        fenced.twin = &plain;
-  return cases;
-}
 
 std::vector<double> predict_all(const std::vector<const FitCase*>& cases,
                                 const FamilyKind& kind,
@@ -124,23 +87,42 @@ void add_free(const Constant& reading,
                   .is_searched = is_searched});
 }
 
-// Every constant of the family may move, as far from its reading as the reading's interval says,
-// except where a measurement of its own gives it. Of the hardware, what the caller says that nobody
-// measured.
+void require_known(const std::vector<std::string>& names, std::span<const ConstantSpec> specs) {
+  for (const std::string& name : names)
+    if (std::none_of(specs.begin(), specs.end(), [&](const auto& s) { return s.name == name; }))
+      throw InputError("--free", "", fmt::format("the kernel has no constant \"{}\"", name));
+}
+
+const ConstantSpec& hardware_spec(const std::string& name) {
+  for (const auto& specs : {hardware_constants(), network_constants()})
+    for (const ConstantSpec& spec : specs)
+      if (spec.name == name) return spec;
+  throw InputError("--hardware", "", fmt::format("no hardware constant \"{}\"", name));
+}
+
+// Every constant of the family may move, or those that the caller names, as far from its reading
+// as the reading's interval says, except where a measurement of its own gives it. Of the hardware
+// and the network, what the caller says that nobody measured.
 std::vector<FreeConstant> free_constants(const FitOptions& options,
                                          const Constants& readings,
                                          const FamilyKind& kind) {
   std::vector<FreeConstant> free;
+  require_known(options.free, kind.constants());
+  const auto is_free = [&](std::string_view name) {
+    return options.free.empty() ||
+           std::find(options.free.begin(), options.free.end(), name) != options.free.end();
+  };
   for (const ConstantSpec& spec : kind.constants())
-    if (!spec.is_measured) add_free(readings.family.at(spec.name), spec, false, free);
+    if (!spec.is_measured && is_free(spec.name))
+      add_free(readings.family.at(spec.name), spec, false, free);
   for (const std::string& name : options.hardware) {
-    const auto specs = hardware_constants();
-    const auto spec = std::find_if(
-        specs.begin(), specs.end(), [&](const ConstantSpec& s) { return s.name == name; });
-    if (spec == specs.end())
-      throw InputError("--hardware", "", fmt::format("no hardware constant \"{}\"", name));
-    add_free(readings.hardware.at(name), *spec, true, free);
+    const ConstantSpec& spec = hardware_spec(name);
+    if (!readings.hardware.contains(name))
+      throw InputError("--hardware", "", fmt::format("the readings have no \"{}\"", name));
+    add_free(readings.hardware.at(name), spec, !options.no_search, free);
   }
+  if (free.empty())
+    throw InputError("--free", "", "no constant can move: each is measured or has no interval");
   return free;
 }
 
@@ -156,24 +138,6 @@ Constants with_values(Constants constants,
     home = home.with(free[j].name, values[j]);
   }
   return constants;
-}
-
-CalibratedRange range_of(const std::vector<FitCase>& cases) {
-  constexpr auto kNothing = std::numeric_limits<std::int64_t>::max();
-  CalibratedRange range{kNothing, 0, kNothing, 0, kNothing, 0, kNothing, 0, kNothing, 0};
-  const auto widen = [](std::int64_t& low, std::int64_t& high, std::int64_t value) {
-    low = std::min(low, value);
-    high = std::max(high, value);
-  };
-  for (const FitCase& c : cases) {
-    if (!c.fitted) continue;
-    widen(range.tokens_min, range.tokens_max, c.observation->tokens);
-    widen(range.hidden_min, range.hidden_max, c.observation->hidden);
-    widen(range.experts_min, range.experts_max, c.observation->experts);
-    widen(range.top_k_min, range.top_k_max, c.observation->top_k);
-    widen(range.ranks_min, range.ranks_max, c.observation->ranks);
-  }
-  return range;
 }
 
 // The readings with the fitted values in their place, each with its interval and its source.
@@ -198,12 +162,15 @@ Constants fitted_constants(Constants constants,
 std::string command_of(const FitOptions& options, const std::string& observations) {
   std::string command = fmt::format("epsim calibrate fit --observations {} --system {} --kernel {}",
                                     observations,
-                                    options.system,
-                                    options.kernel);
-  if (options.all_routings) command += " --all-routings";
-  if (options.fence_deltas) command += " --fence-deltas";
+                                    options.selection.system,
+                                    options.selection.kernel);
+  command += options_text(options.selection);
+  if (!options.base.empty())
+    command += " --base " + std::filesystem::path(options.base).filename().string();
+  if (!options.free.empty()) command += fmt::format(" --free {}", fmt::join(options.free, ","));
   if (!options.hardware.empty())
     command += fmt::format(" --hardware {}", fmt::join(options.hardware, ","));
+  if (options.no_search) command += " --no-search";
   return command;
 }
 
@@ -214,12 +181,12 @@ struct Fitted {
 
 Fitted fit_family(const FitOptions& options,
                   const ObservationSet& set,
-                  const Readings& readings,
+                  const Calibration& base,
                   const ConstantSet& reading) {
-  const FamilyKind& kind = *find_family(options.kernel);
-  const auto topology = std::make_shared<const Topology>(load_topology(readings.topology).topology);
-  const std::vector<FitCase> cases = cases_of(set, options, kind, topology);
-  const Constants prior{readings.hardware, reading};
+  const std::string& kernel = options.selection.kernel;
+  const FamilyKind& kind = *find_family(kernel);
+  const std::vector<FitCase> cases = fit_cases(set, options.selection, kind, base.topology);
+  const Constants prior{base.hardware, reading};
   const std::vector<FreeConstant> free = free_constants(options, prior, kind);
 
   FitProblem problem{.constants = free, .measured = {}, .noise = kNoise};
@@ -233,7 +200,7 @@ Fitted fit_family(const FitOptions& options,
   problem.predict = [&](std::span<const double> values) {
     return fitted_times(fitted, predict_all(fitted, kind, with_values(prior, free, values)));
   };
-  Progress progress("fit " + options.kernel);
+  Progress progress("fit " + kernel);
   problem.progress = [&](int iteration, double cost) {
     progress.note(fmt::format("iteration {}, cost {:.2f}", iteration, cost));
   };
@@ -243,7 +210,7 @@ Fitted fit_family(const FitOptions& options,
   const std::string source = std::filesystem::path(set.file).filename().string();
   const Constants constants = fitted_constants(prior, free, solution, source);
   KernelFamily family{
-      .name = options.kernel, .constants = constants.family, .range = range_of(cases), .fit = {}};
+      .name = kernel, .constants = constants.family, .range = fitted_range(cases), .fit = {}};
   family.fit.command = command_of(options, source);
   family.fit.observations = source;
   family.fit.residual_sigma = solution.residual_sigma;
@@ -281,39 +248,33 @@ std::string summary(const KernelFamily& family, const ConstantSet& readings) {
   return text;
 }
 
+const ConstantSet& reading_of(const Readings& readings, const std::string& kernel) {
+  for (const auto& [name, constants] : readings.families)
+    if (name == kernel) return constants;
+  throw InputError("readings " + readings.system,
+                   "/families",
+                   fmt::format("expected readings of {}, found none", kernel));
+}
+
 void run_fit(const FitOptions& options) {
   const tbb::global_control jobs(tbb::global_control::max_allowed_parallelism,
                                  static_cast<std::size_t>(options.jobs));
-  if (find_family(options.kernel) == nullptr)
-    throw InputError("--kernel", "", fmt::format("unknown kernel family \"{}\"", options.kernel));
+  const std::string& kernel = options.selection.kernel;
+  if (find_family(kernel) == nullptr)
+    throw InputError("--kernel", "", fmt::format("unknown kernel family \"{}\"", kernel));
   const Readings readings =
-      load_readings(options.readings.empty() ? options.system : options.readings);
-  const auto reading =
-      std::find_if(readings.families.begin(), readings.families.end(), [&](const auto& entry) {
-        return entry.first == options.kernel;
-      });
-  if (reading == readings.families.end())
-    throw InputError("readings " + readings.system,
-                     "/families",
-                     fmt::format("expected readings of {}, found none", options.kernel));
+      load_readings(options.readings.empty() ? options.selection.system : options.readings);
+  const ConstantSet& reading = reading_of(readings, kernel);
   const ObservationSet set = read_observations(options.observations);
-
-  // Other families of an existing file stay as they are.
-  Calibration calibration{readings.system, readings.topology, readings.hardware, {}};
-  if (std::filesystem::exists(options.out)) {
-    Calibration before = load_calibration(options.out);
-    calibration.overlap = std::move(before.overlap);
-    for (KernelFamily& family : before.families)
-      if (family.name != options.kernel) calibration.families.push_back(std::move(family));
-  }
-  Fitted fitted = fit_family(options, set, readings, reading->second);
+  Calibration calibration = calibration_before(readings, kernel, options.base, options.out);
+  Fitted fitted = fit_family(options, set, calibration, reading);
   calibration.hardware = std::move(fitted.hardware);
   calibration.families.push_back(std::move(fitted.family));
   std::sort(calibration.families.begin(),
             calibration.families.end(),
             [](const KernelFamily& a, const KernelFamily& b) { return a.name < b.name; });
   replace_text_file(options.out, calibration_text(calibration));
-  fmt::print("{}", summary(calibration.family(options.kernel), reading->second));
+  fmt::print("{}", summary(calibration.family(kernel), reading));
   fmt::print("wrote {}\n", options.out);
 }
 
@@ -324,19 +285,40 @@ void add_fit_verb(CLI::App& calibrate) {
       calibrate.add_subcommand("fit", "fit a kernel family's constants on observations");
   const auto options = std::make_shared<FitOptions>();
   fit->add_option("--observations", options->observations, "epsim.observations/1 file")->required();
-  fit->add_option("--system", options->system, "system to calibrate, such as hgx-h200")->required();
-  fit->add_option("--kernel", options->kernel, "kernel family, see epsim list kernels")->required();
+  fit->add_option("--system", options->selection.system, "system to calibrate, such as hgx-h200")
+      ->required();
+  fit->add_option("--kernel", options->selection.kernel, "kernel family, see epsim list kernels")
+      ->required();
   fit->add_option(
       "--readings", options->readings, "epsim.readings/1 name or file; default: the system's");
   fit->add_option("--out", options->out, "calibration to write; its other families are kept")
       ->required();
+  fit->add_option("--base",
+                  options->base,
+                  "calibration whose hardware, network and other families are kept; default: the "
+                  "readings' hardware, and the families of --out");
+  fit->add_option(
+         "--free", options->free, "constants of the kernel to fit; default: all not measured")
+      ->delimiter(',');
   fit->add_option("--hardware",
                   options->hardware,
-                  "hardware constants to fit too, where nobody measured them")
+                  "hardware or network constants to fit too, where nobody measured them")
       ->delimiter(',');
-  fit->add_flag("--all-routings", options->all_routings, "fit other routings than random, too");
+  fit->add_flag("--no-search",
+                options->no_search,
+                "begin at the readings of --hardware instead of the best of some draws");
+  fit->add_option("--ranks",
+                  options->selection.ranks,
+                  "fit only records of these numbers of ranks; the others are predicted")
+      ->delimiter(',');
+  fit->add_option("--most-tokens",
+                  options->selection.most_tokens,
+                  "fit only records of at most so many tokens a rank; the others are predicted")
+      ->check(CLI::Range(1, 10'000'000));
+  fit->add_flag(
+      "--all-routings", options->selection.all_routings, "fit other routings than random, too");
   fit->add_flag("--fence-deltas",
-                options->fence_deltas,
+                options->selection.fence_deltas,
                 "fit what fences add, where a record without them is fitted as well");
   fit->add_option("--jobs", options->jobs, "threads")
       ->check(CLI::Range(1, 1024))

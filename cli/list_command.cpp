@@ -47,8 +47,9 @@ std::vector<Entry> models() {
       fences += fmt::format("{} {}",
                             fences.empty() ? "; fence" : ",",
                             kFencePlacementNames[static_cast<std::size_t>(fence)]);
-    entries.push_back({fmt::format("{} dispatch", kind.name),
-                       fmt::format("format {}{}{}", joined(kDispatchFormatNames), launch, fences)});
+    entries.push_back(
+        {fmt::format("{} dispatch", kind.name),
+         fmt::format("format {}{}{}", joined(dispatch_formats(kind)), launch, fences)});
     fences.clear();
     if (kind.takes_fences)
       fences = fmt::format("; fence {}; fence_scope of P5 {}; fence_space of proxy fences {}",

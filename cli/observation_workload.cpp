@@ -1,11 +1,9 @@
 #include "cli/observation_workload.hpp"
 
-#include <stdexcept>
-
 #include <fmt/format.h>
 
+#include "calibrate/observed_traffic.hpp"
 #include "sim/base/input_error.hpp"
-#include "traces/routing_generators.hpp"
 
 namespace epsim {
 
@@ -34,21 +32,8 @@ Workload workload_of(const Observation& observation,
   if (kind.takes_exchange && is_persistent != (observation.sms > 0))
     fail("the persistent copy kernel needs sms, and the byte kernel has none");
 
-  RoutingSpec spec;
-  spec.where = fmt::format("{}: {}", set.file, observation.id);
-  spec.folder = set.folder;
-  spec.shape = {
-      .ranks = observation.ranks, .experts = observation.experts, .top_k = observation.top_k};
-  spec.tokens_per_rank = observation.tokens;
-  try {
-    spec.name = parse_routing_name(observation.routing);
-  } catch (const std::invalid_argument& error) {
-    fail(error.what());
-  }
-  const Rng rng = Rng(observation.seed).stream("routing");
-
   Workload workload;
-  workload.routing = std::make_shared<const Routing>(make_routing(spec, rng));
+  workload.routing = std::make_shared<const Routing>(routing_of(observation, set, kind));
   workload.placement = std::make_shared<const ExpertPlacement>(
       ExpertPlacement::contiguous({.ranks = observation.ranks, .experts = observation.experts}));
   workload.traffic = std::make_shared<const TrafficMatrix>(*workload.routing, *workload.placement);

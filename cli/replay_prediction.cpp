@@ -7,6 +7,7 @@
 #include "sim/base/input_error.hpp"
 #include "sim/prediction.hpp"
 #include "sim/scenario.hpp"
+#include "sim/scenario_reach.hpp"
 
 namespace epsim {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 Duration scenario_latency(const ReplacementSpec& spec) {
   const Scenario scenario = load_scenario(spec.scenario);
   const Calibration calibration = load_calibration(scenario.calibration);
+  require_network(scenario, calibration);
   const KernelFamily& family = calibration.family(scenario.kernel);
   const MoeOperation operation =
       spec.operation == "combine" ? MoeOperation::combine : MoeOperation::dispatch;

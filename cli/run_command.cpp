@@ -13,6 +13,7 @@
 #include "sim/perfetto_trace.hpp"
 #include "sim/report.hpp"
 #include "sim/report_text.hpp"
+#include "sim/scenario_reach.hpp"
 
 namespace epsim {
 namespace {
@@ -31,6 +32,7 @@ void run(const RunOptions& options) {
   const Scenario scenario = load_scenario(options.scenario);
   if (scenario.schedule) return run_step_scenario(scenario, options.trace, options.json);
   const Calibration calibration = load_calibration(scenario.calibration);
+  require_network(scenario, calibration);
   const KernelFamily& family = calibration.family(scenario.kernel);
   const FamilyKind& kind = *find_family(scenario.kernel);
   const Workload workload = make_workload(scenario);

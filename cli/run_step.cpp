@@ -7,6 +7,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "models/step_constants.hpp"
+#include "sim/scenario_reach.hpp"
 #include "sim/step_report.hpp"
 #include "sim/step_trace.hpp"
 
@@ -16,6 +17,7 @@ void run_step_scenario(const Scenario& scenario,
                        const std::string& trace,
                        const std::string& json) {
   const Calibration calibration = load_calibration(scenario.calibration);
+  require_network(scenario, calibration);
   // How kernels slow each other down was measured on the system that the calibration is of.
   const ConstantSet constants = load_step_constants(calibration.system);
   StepReport report = report_step(scenario, calibration, constants);

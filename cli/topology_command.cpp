@@ -4,7 +4,10 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/topology_import.hpp"
 #include "topologies/registry.hpp"
+#include "topologies/topology_drawing.hpp"
+#include "topologies/topology_svg.hpp"
 #include "topologies/topology_text.hpp"
 
 namespace epsim {
@@ -13,6 +16,7 @@ namespace {
 struct TopologyOptions {
   std::string name;
   std::string json;
+  std::string svg;
 };
 
 void show(const TopologyOptions& options) {
@@ -22,7 +26,8 @@ void show(const TopologyOptions& options) {
     write_topology(topology, writer);
     write_result(options.json, writer.take());
   }
-  if (options.json != "-") print_result(describe_topology(topology));
+  if (!options.svg.empty()) write_result(options.svg, topology_svg(draw_topology(topology)));
+  if (options.json != "-" && options.svg != "-") print_result(describe_topology(topology));
 }
 
 }  // namespace
@@ -30,14 +35,18 @@ void show(const TopologyOptions& options) {
 void add_topology_command(CLI::App& app) {
   CLI::App* topology = app.add_subcommand("topology", "who is connected by what");
   topology->require_subcommand(1);
-  topology->footer("Example:\n  epsim topology show hgx-h200");
+  topology->footer("Example:\n  epsim topology show hgx-h200\n  epsim topology import --help");
   CLI::App* verb = topology->add_subcommand("show", "print nodes, links and routes");
   const auto options = std::make_shared<TopologyOptions>();
   verb->add_option("NAME", options->name, "preset, see epsim list topologies, or a .json file")
       ->required();
   add_json_option(*verb, options->json);
-  verb->footer("Example:\n  epsim topology show hgx-h200");
+  verb->add_option("--svg", options->svg, "draw it: write a picture for browsers and documents");
+  verb->footer(
+      "Example:\n  epsim topology show hgx-h200\n"
+      "  epsim topology show hgx-h800-cx7 --svg fabric.svg");
   verb->callback([options] { show(*options); });
+  add_topology_import(*topology);
 }
 
 }  // namespace epsim

@@ -15,11 +15,11 @@
 #include "cli/observation_workload.hpp"
 #include "cli/overlap_validation.hpp"
 #include "cli/progress.hpp"
+#include "cli/sized_topologies.hpp"
 #include "models/calibration.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/text_file.hpp"
 #include "sim/prediction.hpp"
-#include "topologies/registry.hpp"
 
 namespace epsim {
 namespace {
@@ -29,16 +29,14 @@ struct ValidateOptions {
   std::string overlap;
   std::string calibration;
   std::string kernel;
+  std::string system;
+  std::uint32_t most_tokens = 0;  // 0: any number
+  bool quick = false;
   std::string json;
   std::string markdown;
   std::string svg;
   bool fence_table = false;
   int jobs = 2;
-};
-
-struct System {
-  Calibration calibration;
-  std::shared_ptr<const Topology> topology;
 };
 
 // Calibrations by system, loaded when the first record asks.
@@ -47,45 +45,53 @@ class Systems {
   explicit Systems(std::string fixed) : fixed_(std::move(fixed)) {}
 
   // Nothing when no calibration knows the system or the kernel.
-  const System* find(const Observation& observation) {
+  const Calibration* find(const Observation& observation) {
     auto known = systems_.find(observation.system);
     if (known == systems_.end())
       known = systems_.emplace(observation.system, load(observation.system)).first;
     if (!known->second) return nullptr;
-    for (const KernelFamily& family : known->second->calibration.families)
+    for (const KernelFamily& family : known->second->families)
       if (family.name == observation.kernel) return &*known->second;
     return nullptr;
   }
 
  private:
-  std::optional<System> load(const std::string& system) const {
+  std::optional<Calibration> load(const std::string& system) const {
     if (fixed_.empty() && !has_calibration(system)) return std::nullopt;
-    System loaded{load_calibration(fixed_.empty() ? system : fixed_), nullptr};
-    if (loaded.calibration.system != system) return std::nullopt;
-    loaded.topology =
-        std::make_shared<const Topology>(load_topology(loaded.calibration.topology).topology);
+    Calibration loaded = load_calibration(fixed_.empty() ? system : fixed_);
+    if (loaded.system != system) return std::nullopt;
     return loaded;
   }
 
   std::string fixed_;
-  std::map<std::string, std::optional<System>> systems_;
+  std::map<std::string, std::optional<Calibration>> systems_;
 };
 
-ValidationRecord validate_record(const Observation& observation,
-                                 const ObservationSet& set,
-                                 const System& system) {
-  const KernelFamily& family = system.calibration.family(observation.kernel);
+struct Case {
+  const Observation* observation;
+  const ObservationSet* set;
+  const Calibration* calibration;
+  std::shared_ptr<const Topology> topology;
+};
+
+ValidationRecord validate_record(const Case& c, bool quick) {
+  const Observation& observation = *c.observation;
+  const KernelFamily& family = c.calibration->family(observation.kernel);
   const FamilyKind& kind = *find_family(observation.kernel);
-  const Workload workload = workload_of(observation, set, kind, system.topology);
+  const Workload workload = workload_of(observation, *c.set, kind, c.topology);
   const Prediction prediction =
-      predict(observation.op, workload, kind, system.calibration.hardware, family.constants);
-  const LatencyInterval interval = interval_of(prediction, workload, system.calibration, family);
+      predict(observation.op, workload, kind, c.calibration->hardware, family.constants);
+  KernelFamily known = family;
+  if (quick) known.fit.fitted.clear();  // nothing to move: what is left is the residuals' sigma
+  const LatencyInterval interval = interval_of(prediction, workload, *c.calibration, known);
   bool fitted = false;
   for (const FitResidual& residual : family.fit.residuals)
     if (residual.id == observation.id && residual.fitted) fitted = true;
   return {.id = observation.id,
           .kernel = observation.kernel,
           .operation = std::string(kMoeOperationNames[static_cast<std::size_t>(observation.op)]),
+          .system = observation.system,
+          .ranks = observation.ranks,
           .measured_us = observation.latency_us,
           .predicted_us = to_us(prediction.latency),
           .low_us = interval.low_us,
@@ -95,26 +101,43 @@ ValidationRecord validate_record(const Observation& observation,
           .held_out = observation.held_out};
 }
 
-struct Case {
-  const Observation* observation;
-  const ObservationSet* set;
-  const System* system;
+// What cannot be predicted, to be said at the end.
+struct Skipped {
+  std::map<std::string, std::size_t> uncalibrated;  // "kernel on system", and how many records
+  std::size_t unknown_kernels = 0;
+  std::size_t without_latency = 0;
 };
+
+std::string skipped_text(const Skipped& skipped) {
+  std::string text;
+  for (const auto& [what, count] : skipped.uncalibrated)
+    text += fmt::format("left out: {} records of {}, which has no calibration\n", count, what);
+  if (skipped.unknown_kernels > 0)
+    text +=
+        fmt::format("left out: {} records of kernels without a model\n", skipped.unknown_kernels);
+  if (skipped.without_latency > 0)
+    text += fmt::format("left out: {} records that state no latency\n", skipped.without_latency);
+  return text;
+}
 
 // Records that can be predicted; `skipped` counts the others.
 std::vector<Case> cases_of(const std::vector<ObservationSet>& sets,
                            const ValidateOptions& options,
                            Systems& systems,
-                           std::size_t& skipped) {
+                           Skipped& skipped) {
+  SizedTopologies topologies;
   std::vector<Case> cases;
   for (const ObservationSet& set : sets) {
-    skipped += set.unknown_kernels;
+    skipped.unknown_kernels += set.unknown_kernels;
+    skipped.without_latency += set.without_latency;
     for (const Observation& observation : set.records) {
       if (!options.kernel.empty() && observation.kernel != options.kernel) continue;
-      if (const System* system = systems.find(observation); system != nullptr)
-        cases.push_back({&observation, &set, system});
+      if (!options.system.empty() && observation.system != options.system) continue;
+      if (options.most_tokens > 0 && observation.tokens > options.most_tokens) continue;
+      if (const Calibration* found = systems.find(observation); found != nullptr)
+        cases.push_back({&observation, &set, found, topologies.find(found->topology, observation)});
       else
-        ++skipped;
+        ++skipped.uncalibrated[observation.kernel + " on " + observation.system];
     }
   }
   if (cases.empty())
@@ -140,13 +163,13 @@ void run_validate(const ValidateOptions& options) {
   std::vector<ObservationSet> sets;
   for (const std::string& file : options.observations) sets.push_back(read_observations(file));
   Systems systems(options.calibration);
-  std::size_t skipped = 0;
+  Skipped skipped;
   const std::vector<Case> cases = cases_of(sets, options, systems, skipped);
 
   Progress progress("validate", cases.size());
   std::vector<ValidationRecord> records(cases.size());
   tbb::parallel_for(std::size_t{0}, cases.size(), [&](std::size_t i) {
-    records[i] = validate_record(*cases[i].observation, *cases[i].set, *cases[i].system);
+    records[i] = validate_record(cases[i], options.quick);
     progress.step();
   });
   progress.finish();
@@ -173,8 +196,7 @@ void run_validate(const ValidateOptions& options) {
       fmt::print("{}", validation_text(records));
       fmt::print("{}", fence_deltas_text(deltas));
     }
-    if (skipped > 0)
-      fmt::print("{} records of systems or kernels without a calibration were left out\n", skipped);
+    fmt::print("{}", skipped_text(skipped));
   }
 }
 
@@ -191,6 +213,13 @@ void add_validate_command(CLI::App& app) {
                        options->calibration,
                        "calibration name or file; default: the one of each record's system");
   validate->add_option("--kernel", options->kernel, "only records of this kernel family");
+  validate->add_option("--system", options->system, "only records of this system");
+  validate
+      ->add_option(
+          "--most-tokens", options->most_tokens, "only records of at most so many tokens a rank")
+      ->check(CLI::Range(1, 10'000'000));
+  validate->add_flag(
+      "--quick", options->quick, "intervals from residuals alone, without what each constant adds");
   validate->add_option(
       "--json", options->json, "write epsim.validation/1 to a file, or - for stdout");
   validate->add_option("--markdown", options->markdown, "write the accuracy table to a file, or -");

@@ -21,6 +21,8 @@ void add_verbs(CLI::App& app) {
   add_overlap_verb(*calibrate);
   add_step_verb(*calibrate);
   add_fit_verb(*calibrate);
+  add_import_verb(*calibrate);
+  add_network_verb(*calibrate);
   calibrate->footer("Example:\n  epsim calibrate fit --help");
   add_validate_command(app);
   add_check_command(app);

@@ -14,6 +14,8 @@ void add_verbs(CLI::App& app);
 void add_carry_verb(CLI::App& calibrate);     // carry: readings of a system never measured
 void add_derive_verbs(CLI::App& calibrate);   // derive, observe
 void add_fit_verb(CLI::App& calibrate);       // fit
+void add_import_verb(CLI::App& calibrate);    // import: what standard tools print, as transfers
+void add_network_verb(CLI::App& calibrate);   // network: transfers as constants of NICs and NVLink
 void add_overlap_verb(CLI::App& calibrate);   // overlap: constants of GEMMs beside exchanges
 void add_samples_verb(CLI::App& calibrate);   // show: what a measurement file holds
 void add_step_verb(CLI::App& calibrate);      // step: what tasks of a step do to each other

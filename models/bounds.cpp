@@ -96,6 +96,8 @@ class BoundsWriter {
     for (const Operation& operation : plan_.operations) {
       if (operation.kind == OpKind::load) ++arrivals_[operation.target];
       if (operation.kind == OpKind::signal) arrivals_[operation.target] += operation.count;
+      if (operation.kind == OpKind::post_signal)
+        arrivals_[operation.target] += operation.detail >> kIncrementShift;
       if (operation.kind == OpKind::wait)
         needed_[operation.target] = std::max(needed_[operation.target], operation.count);
     }
@@ -178,6 +180,7 @@ class BoundsWriter {
                 after,
                 drained ? times.after_drain + kernel_tail_[k] : kUnused);
       if (operation.kind == OpKind::serve) add_serve(agent, operation, before, after + own);
+      if (operation.kind == OpKind::post && is_awaited(agent, i)) add_post(operation, before + own);
       if (operation.kind == OpKind::load &&
           needed_[operation.target] >= arrivals_[operation.target])
         memory_of(agent).use(
@@ -215,6 +218,33 @@ class BoundsWriter {
     }
   }
 
+  // Whether a post must have arrived before the plan ends: operation `next` of its agent, or one
+  // behind it, posts a signal to the same queue pair, and someone waits for all of that flag.
+  [[nodiscard]] bool is_awaited(const Agent& agent, std::uint32_t next) const {
+    const std::uint32_t end = agent.first_operation + agent.operation_count;
+    const std::uint32_t queue = plan_.operations[next - 1].target;
+    for (; next < end; ++next) {
+      const Operation& signal = plan_.operations[next];
+      if (signal.kind == OpKind::post_signal && signal.count == queue)
+        return needed_[signal.target] >= arrivals_[signal.target];
+    }
+    return false;
+  }
+
+  // The links that it must cross, where there is no choice of way.
+  void add_post(const Operation& post, Duration before) {
+    const QueuePair& queue = plan_.queue_pairs[post.target];
+    if (queue.source == queue.target) return;  // of a fold: who knows where it goes
+    const GpuId target{queue.target.value};
+    const NodeId last = topology_.gpu(target);
+    for (NodeId at = topology_.gpu(GpuId{queue.source.value}); at != last;) {
+      const auto links = topology_.network_links(at, target);
+      if (links.size() != 1) return;
+      links_[links.front().index()].use(Bytes{post.count}, before, plan_.nic.latency + least_tail_);
+      at = topology_.link(links.front()).target;
+    }
+  }
+
   void add_serve(const Agent& agent, const Operation& serve, Duration before, Duration after) {
     use_sm(agent, plan_.rates.serve_path, serve.count, 1, before, after);
     memory_of(agent).use(
@@ -239,7 +269,12 @@ class BoundsWriter {
     Load& link = links_[l];
     const double rate = topology_.links()[l].bandwidth.bytes_per_second;
     const Bytes counted{std::max<std::int64_t>(0, link.bytes.count - plan_.rates.put_chunk.count)};
-    link.busy = least_time(counted, Bandwidth{rate * plan_.rates.link_efficiency});
+    link.busy = least_time(counted, Bandwidth{rate * payload_share(topology_.links()[l].kind)});
+  }
+
+  [[nodiscard]] double payload_share(LinkKind kind) const {
+    if (kind == LinkKind::nvlink) return plan_.rates.link_efficiency;
+    return kind == LinkKind::rdma ? plan_.nic.wire_efficiency : plan_.nic.pcie_efficiency;
   }
 
   [[nodiscard]] Bound worst(BoundKind kind, const std::vector<Load>& loads) const {

@@ -127,9 +127,10 @@ KernelFamily read_family(const std::string& name, const JsonValue& value) {
 // need not know which.
 ConstantSet read_hardware(JsonObject& object) {
   ConstantSet hardware = read_constants(object.required("hardware"), hardware_constants());
-  if (const auto network = object.optional("network"))
-    for (const Constant& constant : read_constants(*network, network_constants()).all())
-      hardware.put(constant);
+  if (const auto network = object.optional("network")) {
+    const ConstantSet constants = read_constants(*network, network_constants());
+    for (const Constant& constant : constants.all()) hardware.put(constant);
+  }
   return hardware;
 }
 

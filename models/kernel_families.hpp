@@ -20,6 +20,8 @@ struct FamilyKind {
   bool takes_exchange = false;  // the user chooses mode, copy kernel and capacity
   std::span<const FencePlacement> dispatch_fences{};  // placements; empty: no choice
   bool takes_network = false;                         // ranks may lie in several NVLink domains
+  bool needs_network = false;                         // they use it within one, too
+  bool takes_nvfp4 = false;                           // its dispatch moves rows of NVFP4, too
   bool takes_fold = false;  // identical ranks may be folded (Workload::fold)
   std::uint32_t top_k_max;
   std::uint32_t experts_per_sm_max;  // warp groups that fit a CTA, where experts own them
@@ -31,6 +33,9 @@ struct FamilyKind {
   Plan (*dispatch)(const Workload&, const ConstantSet& hardware, const ConstantSet& family);
   Plan (*combine)(const Workload&, const ConstantSet& hardware, const ConstantSet& family);
 };
+
+// Names of the formats that its dispatch moves rows in, in the order of DispatchFormat.
+[[nodiscard]] std::span<const std::string_view> dispatch_formats(const FamilyKind& kind);
 
 [[nodiscard]] std::span<const FamilyKind> kernel_families();
 [[nodiscard]] const FamilyKind* find_family(std::string_view name);  // or nullptr

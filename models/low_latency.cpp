@@ -70,7 +70,8 @@ LowLatencyLaunch dispatch_launch(std::uint32_t experts, std::uint32_t sm_count) 
   check(experts > 0 && sm_count > 0, "a launch has experts and SMs");
   LowLatencyLaunch launch{};
   launch.groups_per_cta = ceil_divide(experts, sm_count);
-  check(launch.groups_per_cta <= kWarpsPerCta / 2, "a warp group has two warps or more");
+  // DeepEP itself asks for two warps a group; see FamilyKind::experts_per_sm_max.
+  check(launch.groups_per_cta <= kWarpsPerCta, "a warp group has a warp");
   launch.warps_per_group = kWarpsPerCta / launch.groups_per_cta;
   launch.cta_count = ceil_divide(experts, launch.groups_per_cta);
   return launch;

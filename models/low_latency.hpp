@@ -30,6 +30,7 @@ struct LowLatencyLaunch {
 // The same without what cleaning costs: epsim's own kernels tag their signals with a generation.
 [[nodiscard]] std::span<const ConstantSpec> tagged_low_latency_constants();
 
+// To ranks of other NVLink domains the kernels write through the NIC; see low_latency_paths.hpp.
 [[nodiscard]] Plan plan_low_latency_dispatch(const Workload& workload,
                                              const ConstantSet& hardware,
                                              const ConstantSet& family);
@@ -39,5 +40,13 @@ struct LowLatencyLaunch {
 [[nodiscard]] Plan plan_low_latency_combine(const Workload& workload,
                                             const ConstantSet& hardware,
                                             const ConstantSet& family);
+
+// The same where every other rank is reached through the NIC, NVLink or not.
+[[nodiscard]] Plan plan_rdma_low_latency_dispatch(const Workload& workload,
+                                                  const ConstantSet& hardware,
+                                                  const ConstantSet& family);
+[[nodiscard]] Plan plan_rdma_low_latency_combine(const Workload& workload,
+                                                 const ConstantSet& hardware,
+                                                 const ConstantSet& family);
 
 }  // namespace epsim

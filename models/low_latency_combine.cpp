@@ -2,8 +2,10 @@
 #include <cmath>
 #include <vector>
 
+#include "models/combine_times.hpp"
 #include "models/fence_sites.hpp"
 #include "models/low_latency.hpp"
+#include "models/low_latency_paths.hpp"
 #include "models/plan_builder.hpp"
 #include "models/rank_rates.hpp"
 #include "sim/base/check.hpp"
@@ -11,81 +13,37 @@
 namespace epsim {
 namespace {
 
-constexpr std::int64_t kBlockBytes = 2048;    // 32 lanes x four 16-byte vectors
 constexpr std::uint32_t kPiecesUnderWay = 3;  // bulk stores of one warp not yet complete
 constexpr std::uint32_t kRingStages = 3;      // rows in flight of one load warp
 constexpr std::uint32_t kWarpsPerCta = 32;
 constexpr std::int64_t kChannelsPerWarp = 512;       // that a decode warp reduces
-constexpr std::int64_t kReferenceHidden = 7168;      // for which row_decode is given
 constexpr std::int64_t kGenericTripBytes = 32 * 16;  // P6: one 16-byte load by each lane
-
-struct CombineTimes {
-  Duration start, finish, grid_sync, cta_barrier, publish;
-  Duration row, reduce_setup, load, decode, store, generic_trip;
-  double home_drains;
-};
-
-// Bytes that the receive phase of the busiest rank reads and writes: every row once, every token
-// once.
-Bytes receive_footprint(const Workload& workload) {
-  std::int64_t tokens = 0;
-  for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
-    tokens = std::max<std::int64_t>(tokens, workload.routing->token_count(RankId{r}));
-  const Bytes row = combine_message(workload.hidden, workload.combine_format);
-  return Bytes{tokens * (workload.top_k() * row.count + 2 * workload.hidden)};
-}
-
-// P6: a 16-byte load by each lane waits for L2, or for HBM where the rows do not fit.
-Duration generic_trip(const Workload& workload,
-                      const ConstantSet& hardware,
-                      const ConstantSet& family) {
-  const double held = l2_part(hardware, workload.topology->gpu_spec(), receive_footprint(workload));
-  return from_ns(held * to_ns(family.duration("generic_trip")) +
-                 (1 - held) * to_ns(family.duration("generic_trip_hbm")));
-}
-
-CombineTimes combine_times(const Workload& workload,
-                           const ConstantSet& hardware,
-                           const ConstantSet& family) {
-  const std::int64_t blocks = (2 * workload.hidden + kBlockBytes - 1) / kBlockBytes;
-  const bool coded = workload.combine_format == CombineFormat::logfmt10;
-  const Duration coding = coded ? blocks * family.duration("logfmt_block") : Duration{};
-  const auto reference =
-      static_cast<double>(workload.hidden) / static_cast<double>(kReferenceHidden);
-  return {
-      .start = hardware.duration("kernel_start") + family.duration("combine_overhead"),
-      .finish = hardware.duration("kernel_finish"),
-      .grid_sync = hardware.duration("grid_sync"),
-      .cta_barrier = hardware.duration("cta_barrier"),
-      .publish = family.duration("combine_publish"),
-      .row = family.duration("combine_row") + blocks * family.duration("combine_block") + coding,
-      .reduce_setup = family.duration("reduce_setup"),
-      .load = hardware.duration("bulk_load_latency"),
-      .decode = from_ns(to_ns(family.duration("row_decode")) * reference) + coding,
-      .store = family.duration("token_store"),
-      .generic_trip = generic_trip(workload, hardware, family),
-      .home_drains = hardware.ratio("home_drain_share")};
-}
 
 // Writes the plan of all ranks. Flags: `flags` stand at the token's home rank, one an expert.
 class CombineWriter {
  public:
-  CombineWriter(const Workload& workload, const ConstantSet& hardware, const ConstantSet& family)
+  CombineWriter(const Workload& workload,
+                const ConstantSet& hardware,
+                const ConstantSet& family,
+                LowLatencyReach reach)
       : workload_(workload),
         hardware_(hardware),
+        paths_(workload, reach),
         times_(combine_times(workload, hardware, family)),
         sites_(fence_sites(workload.fence, workload.fence_form)),
         row_(combine_message(workload.hidden, workload.combine_format)),
         sm_count_(static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count)),
-        plan_("low-latency combine", workload.rank_count(), sm_count_, rates(hardware, family)) {}
+        plan_("low-latency combine", workload.planned_ranks(), sm_count_, rates(hardware, family)) {
+  }
 
   Plan write() {
     if (workload_.record_accesses) add_memory();
-    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
+    paths_.add_queue_pairs(hardware_, plan_);
+    for (std::uint32_t r = 0; r < workload_.planned_ranks(); ++r) {
       flags_.push_back(plan_.add_flags(RankId{r}, workload_.expert_count()));
       plan_.set_rank_start(RankId{r}, workload_.rank_start[r]);
     }
-    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) write_rank(RankId{r});
+    for (std::uint32_t r = 0; r < workload_.planned_ranks(); ++r) write_rank(RankId{r});
     return plan_.take();
   }
 
@@ -94,17 +52,17 @@ class CombineWriter {
     RankRates rates = hardware_rates(hardware, workload_);
     rates.put_window = kPiecesUnderWay;
     // One source fills a receiver's port better than many that meet there; the loss saturates.
-    const double sources = std::max(1U, workload_.rank_count() - 1);
+    const double sources = std::max(1U, paths_.nvlink_peers());
     const double crowd = family.ratio("combine_link_crowd");
     rates.link_efficiency *= family.ratio("combine_link_share") * (crowd + (1 - crowd) / sources);
     // The SM's copy engine passes a row block by block, each loaded and stored.
-    const std::int64_t blocks = (2 * workload_.hidden + kBlockBytes - 1) / kBlockBytes;
+    const std::int64_t blocks = combine_blocks(workload_);
     const double seconds = to_us(family.duration("combine_sm_block")) * 1e-6;
     rates.put_path = {
         {}, Bandwidth{static_cast<double>(row_.count) / (static_cast<double>(blocks) * seconds)}};
     rates.local_put_path = rates.put_path;
     rates.memory =
-        read_rate(hardware, workload_.topology->gpu_spec(), receive_footprint(workload_));
+        read_rate(hardware, workload_.topology->gpu_spec(), combine_footprint(workload_));
     rates.serve_traffic = 1.0;  // a generic copy reads memory and writes shared memory
     rates.load_path.rate = hardware.bandwidth("sm_bulk_load");
     return rates;
@@ -112,6 +70,7 @@ class CombineWriter {
 
   // Rows in the buffers of their home ranks, by expert and then by token.
   void add_memory() {
+    check(workload_.fold.planned == 0, "a checker sees every rank");
     plan_.record_accesses();
     for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
       first_row_.emplace_back();
@@ -205,28 +164,69 @@ class CombineWriter {
     const std::uint32_t first = std::min(cta * launch.groups_per_cta, workload_.expert_count());
     const std::uint32_t last = std::min(first + launch.groups_per_cta, workload_.expert_count());
     for (std::uint32_t x = first; x < last; ++x) {
-      const RankId home{x / workload_.experts_per_rank()};
-      const std::uint32_t local = x % workload_.experts_per_rank();
-      const ExpertId expert = workload_.placement->experts_of(rank)[local];
-      const std::uint32_t rows = workload_.traffic->tokens(home, expert);
-      const std::uint32_t warps = std::min(rows, launch.warps_per_group);
+      const Errand errand = errand_of(rank, x);
+      const std::uint32_t warps = std::min(errand.rows, launch.warps_per_group);
       const BarrierId group = plan_.add_barrier(warps + 1);
+      const std::uint32_t staged = errand.is_remote ? add_send_rows(rank, errand.rows) : 0;
       for (std::uint32_t w = 0; w < warps; ++w) {
         plan_.begin_agent(Role::combine_warp);
-        for (std::uint32_t i = w; i < rows; i += warps) {
-          plan_.put(Phase::send, home, row_, times_.row);
-          plan_.writes(first_row(home, workload_.slot_of(expert)) + i, AccessWay::bulk);
-        }
-        plan_.drain(Phase::wire);
+        for (std::uint32_t i = w; i < errand.rows; i += warps)
+          errand.is_remote ? post_row(rank, errand, i, staged + i) : put_row(errand, i);
+        if (!errand.is_remote) plan_.drain(Phase::wire);
         plan_.barrier(Phase::send, group, times_.cta_barrier);
       }
       plan_.begin_agent(Role::flag_poster);
       plan_.barrier(Phase::send, group, times_.cta_barrier);
-      plan_.signal(Phase::signal,
-                   FlagId{flags_[home.index()].value + workload_.slot_of(expert)},
-                   1,
-                   times_.publish);
+      const FlagId flag{flags_[errand.home.index()].value + errand.slot};
+      if (errand.is_remote)
+        plan_.post_signal(Phase::signal, errand.queue, flag, 1, paths_.post());
+      else
+        plan_.signal(Phase::signal, flag, 1, times_.publish);
     }
+  }
+
+  // What a warp group of a rank does: rows of one of its experts, to the rank whose tokens they
+  // are.
+  struct Errand {
+    RankId home;         // or the planned rank that stands for it
+    std::uint32_t slot;  // the expert's, as `home` counts them
+    std::uint32_t rows;
+    bool is_remote;
+    QueuePairId queue{};
+  };
+
+  Errand errand_of(RankId rank, std::uint32_t x) const {
+    const std::uint32_t home = x / workload_.experts_per_rank();
+    const std::uint32_t local = x % workload_.experts_per_rank();
+    const std::uint32_t slot =
+        workload_.image_of(rank.value, home) * workload_.experts_per_rank() + local;
+    Errand errand{
+        .home = workload_.site_of(home),
+        .slot = slot,
+        .rows = workload_.traffic->tokens(workload_.site_of(home), workload_.expert_at(slot)),
+        .is_remote = paths_.is_remote(rank, home)};
+    if (errand.is_remote) errand.queue = paths_.queue(rank, home, local);
+    return errand;
+  }
+
+  // Rows of a send buffer, if locations are recorded.
+  std::uint32_t add_send_rows(RankId rank, std::uint32_t rows) {
+    return first_row_.empty() ? 0 : plan_.add_memory("row of the send buffer", rank, rows);
+  }
+
+  void put_row(const Errand& errand, std::uint32_t row) {
+    plan_.put(Phase::send, errand.home, row_, times_.row);
+    plan_.writes(first_row(errand.home, errand.slot) + row, AccessWay::bulk);
+  }
+
+  // The pipeline ends in a buffer of the own rank, whole before the NIC hears of it.
+  void post_row(RankId rank, const Errand& errand, std::uint32_t row, std::uint32_t staged) {
+    plan_.put(Phase::send, rank, row_, times_.row);
+    plan_.writes(staged, AccessWay::bulk);
+    plan_.drain(Phase::send);
+    plan_.post(Phase::send, errand.queue, row_, paths_.post());
+    plan_.reads(staged, AccessWay::generic);
+    plan_.writes(first_row(errand.home, errand.slot) + row, AccessWay::bulk);
   }
 
   // Of a token group; each reduces its share of every row.
@@ -368,6 +368,7 @@ class CombineWriter {
 
   const Workload& workload_;
   const ConstantSet& hardware_;
+  LowLatencyPaths paths_;
   CombineTimes times_;
   FenceSites sites_;
   Bytes row_;
@@ -386,7 +387,13 @@ class CombineWriter {
 Plan plan_low_latency_combine(const Workload& workload,
                               const ConstantSet& hardware,
                               const ConstantSet& family) {
-  return CombineWriter(workload, hardware, family).write();
+  return CombineWriter(workload, hardware, family, LowLatencyReach::nvlink_or_rdma).write();
+}
+
+Plan plan_rdma_low_latency_combine(const Workload& workload,
+                                   const ConstantSet& hardware,
+                                   const ConstantSet& family) {
+  return CombineWriter(workload, hardware, family, LowLatencyReach::rdma_only).write();
 }
 
 }  // namespace epsim

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "models/low_latency.hpp"
+#include "models/low_latency_paths.hpp"
 #include "models/plan_builder.hpp"
 #include "models/rank_rates.hpp"
 #include "sim/base/check.hpp"
@@ -38,7 +39,7 @@ DispatchTimes dispatch_times(const Workload& workload,
                              SignalWords signals) {
   const Bytes message = dispatch_message(workload.hidden, workload.dispatch_format);
   std::int64_t most_tokens = 0;
-  for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
+  for (std::uint32_t r = 0; r < workload.planned_ranks(); ++r)
     most_tokens = std::max<std::int64_t>(most_tokens, workload.routing->token_count(RankId{r}));
   const std::int64_t ids = most_tokens * workload.top_k();
   const std::int64_t scan_trips = (ids + kScanTripIds - 1) / kScanTripIds;
@@ -70,8 +71,11 @@ class DispatchWriter {
   DispatchWriter(const Workload& workload,
                  const ConstantSet& hardware,
                  const ConstantSet& family,
-                 SignalWords signals)
+                 SignalWords signals,
+                 LowLatencyReach reach)
       : workload_(workload),
+        hardware_(hardware),
+        paths_(workload, reach),
         signals_(signals),
         times_(dispatch_times(workload, hardware, family, signals)),
         launch_(
@@ -79,21 +83,22 @@ class DispatchWriter {
                             static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count))),
         message_(dispatch_message(workload.hidden, workload.dispatch_format)),
         plan_("low-latency dispatch",
-              workload.rank_count(),
+              workload.planned_ranks(),
               static_cast<std::uint32_t>(workload.topology->gpu_spec().sm_count),
               rates(hardware, family)) {}
 
   Plan write() {
     if (workload_.record_accesses) add_memory();
+    paths_.add_queue_pairs(hardware_, plan_);
     const std::uint32_t experts = workload_.expert_count();
-    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
+    for (std::uint32_t r = 0; r < workload_.planned_ranks(); ++r) {
       sent_.push_back(plan_.add_flags(RankId{r}, experts));
       cleaned_.push_back(plan_.add_flag(RankId{r}));
       first_sent_.push_back(plan_.add_flag(RankId{r}));
       count_word_.push_back(plan_.add_flags(RankId{r}, experts));
       plan_.set_rank_start(RankId{r}, workload_.rank_start[r]);
     }
-    for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) write_rank(RankId{r});
+    for (std::uint32_t r = 0; r < workload_.planned_ranks(); ++r) write_rank(RankId{r});
     return plan_.take();
   }
 
@@ -123,13 +128,18 @@ class DispatchWriter {
 
   // Bytes of the rows that the busiest rank receives, `times` over.
   [[nodiscard]] Bytes received_bytes(std::int64_t times) const {
-    const auto rows = workload_.traffic->messages_by_target();
-    const auto most = static_cast<std::int64_t>(*std::max_element(rows.begin(), rows.end()));
-    return Bytes{times * most * message_.count};
+    // In a fold a planned rank receives what planned ranks send to all ranks that it stands for.
+    const auto by_target = workload_.traffic->messages_by_target();
+    std::vector<std::uint64_t> rows(workload_.planned_ranks(), 0);
+    std::uint64_t most = 0;
+    for (std::uint32_t target = 0; target < workload_.rank_count(); ++target)
+      most = std::max(most, rows[workload_.site_of(target).index()] += by_target[target]);
+    return Bytes{times * static_cast<std::int64_t>(most) * message_.count};
   }
 
   // Staging rows, in pieces that one sender casts, and message slots by (local expert, source).
   void add_memory() {
+    check(workload_.fold.planned == 0, "a checker sees every rank");
     plan_.record_accesses();
     for (std::uint32_t r = 0; r < workload_.rank_count(); ++r) {
       staging_.push_back(
@@ -251,17 +261,27 @@ class DispatchWriter {
       if (choice == kMasked) continue;
       const std::uint32_t slot = workload_.slot_of(expert_of(choice));
       plan_.work(Phase::send, times_.reserve);
-      const std::uint32_t target = slot / workload_.experts_per_rank();
-      plan_.put(Phase::send, RankId{target}, message_, times_.message);
-      plan_.reads(staging(rank, t), payload_loads(), senders());
-      plan_.writes(first_message(target, slot % workload_.experts_per_rank(), rank.value) +
-                       sent_by_slot_[slot]++,
-                   AccessWay::generic);
-      plan_.drain(Phase::wire);
+      send_message(rank, t, slot);
       plan_.signal(Phase::signal, FlagId{sent_[rank.index()].value + slot}, 1, {}, Scope::gpu);
       if (t == 0) plan_.signal(Phase::signal, first_sent_[rank.index()], 1, {}, Scope::cta);
     }
     plan_.barrier(Phase::send, all, times_.cta_barrier);
+  }
+
+  // The staging row of a token to the owner of an expert slot: copied over NVLink until it has
+  // arrived, or left to the NIC.
+  void send_message(RankId rank, std::uint32_t token, std::uint32_t slot) {
+    const std::uint32_t target = slot / workload_.experts_per_rank();
+    const std::uint32_t local = slot % workload_.experts_per_rank();
+    const bool is_remote = paths_.is_remote(rank, target);
+    if (is_remote)
+      plan_.post(Phase::send, paths_.queue(rank, target, local), message_, paths_.post());
+    else
+      plan_.put(Phase::send, workload_.site_of(target), message_, times_.message);
+    plan_.reads(staging(rank, token), is_remote ? AccessWay::generic : payload_loads(), senders());
+    plan_.writes(first_message(target, local, rank.value) + sent_by_slot_[slot]++,
+                 is_remote ? AccessWay::bulk : AccessWay::generic);
+    if (!is_remote) plan_.drain(Phase::wire);
   }
 
   // One thread: all sends of the expert finished and the signals clean, then the count word.
@@ -274,12 +294,17 @@ class DispatchWriter {
     plan_.wait(Phase::wait,
                FlagId{sent_[rank.index()].value + slot},
                workload_.traffic->tokens(rank, workload_.expert_at(slot)));
-    plan_.signal(Phase::signal, word(target, local, rank.value), 1, times_.publish);
+    const FlagId there =
+        word(workload_.site_of(target), local, workload_.image_of(rank.value, target));
+    if (paths_.is_remote(rank, target))
+      plan_.post_signal(Phase::signal, paths_.queue(rank, target, local), there, 1, paths_.post());
+    else
+      plan_.signal(Phase::signal, there, 1, times_.publish);
     if (!workload_.split.split) plan_.barrier(Phase::receive, grid, times_.grid_sync);
   }
 
-  [[nodiscard]] FlagId word(std::uint32_t target, std::uint32_t local, std::uint32_t source) const {
-    return FlagId{count_word_[target].value + local * workload_.rank_count() + source};
+  [[nodiscard]] FlagId word(RankId target, std::uint32_t local, std::uint32_t source) const {
+    return FlagId{count_word_[target.index()].value + local * workload_.rank_count() + source};
   }
 
   void write_receive(RankId rank, std::uint32_t cta, BarrierId grid) {
@@ -287,15 +312,16 @@ class DispatchWriter {
       // As receiver the group's index means (source rank, local expert).
       const std::uint32_t source = x / workload_.experts_per_rank();
       const std::uint32_t local = x % workload_.experts_per_rank();
-      const ExpertId expert = workload_.placement->experts_of(rank)[local];
-      const std::uint32_t rows = workload_.traffic->tokens(RankId{source}, expert);
+      const RankId meant{workload_.image_of(rank.value, source)};
+      const ExpertId expert = workload_.placement->experts_of(meant)[local];
+      const std::uint32_t rows = workload_.traffic->tokens(workload_.site_of(source), expert);
       const std::uint32_t warps = std::clamp(rows, 1U, launch_.warps_per_group);
       const BarrierId group = plan_.add_barrier(warps);
       for (std::uint32_t w = 0; w < warps; ++w) {
         plan_.begin_agent(Role::receive_warp);
         if (w == 0) {
           if (!workload_.split.split) plan_.barrier(Phase::receive, grid, times_.grid_sync);
-          plan_.wait(Phase::wait, word(rank.value, local, source), 1);
+          plan_.wait(Phase::wait, word(rank, local, source), 1);
           plan_.work(Phase::receive, times_.receive_setup);
         }
         plan_.barrier(Phase::receive, group, times_.cta_barrier);
@@ -308,6 +334,8 @@ class DispatchWriter {
   }
 
   const Workload& workload_;
+  const ConstantSet& hardware_;
+  LowLatencyPaths paths_;
   SignalWords signals_;
   DispatchTimes times_;
   LowLatencyLaunch launch_;
@@ -325,13 +353,28 @@ class DispatchWriter {
 Plan plan_low_latency_dispatch(const Workload& workload,
                                const ConstantSet& hardware,
                                const ConstantSet& family) {
-  return DispatchWriter(workload, hardware, family, SignalWords::cleaned).write();
+  return DispatchWriter(
+             workload, hardware, family, SignalWords::cleaned, LowLatencyReach::nvlink_or_rdma)
+      .write();
+}
+
+Plan plan_rdma_low_latency_dispatch(const Workload& workload,
+                                    const ConstantSet& hardware,
+                                    const ConstantSet& family) {
+  return DispatchWriter(
+             workload, hardware, family, SignalWords::cleaned, LowLatencyReach::rdma_only)
+      .write();
 }
 
 Plan plan_tagged_low_latency_dispatch(const Workload& workload,
                                       const ConstantSet& hardware,
                                       const ConstantSet& family) {
-  return DispatchWriter(workload, hardware, family, SignalWords::generation_tagged).write();
+  return DispatchWriter(workload,
+                        hardware,
+                        family,
+                        SignalWords::generation_tagged,
+                        LowLatencyReach::nvlink_or_rdma)
+      .write();
 }
 
 }  // namespace epsim

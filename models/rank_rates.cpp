@@ -39,9 +39,12 @@ Bandwidth read_rate(const ConstantSet& hardware, const GpuSpec& gpu, Bytes footp
 }
 
 RankRates hardware_rates(const ConstantSet& hardware, const Workload& workload) {
-  // The flag latency of the calibration is end to end; the topology's hops are part of it.
+  // The flag latency of the calibration is end to end between NVLink neighbours; the topology's
+  // hops are part of it.
   Duration hops{};
-  if (workload.rank_count() > 1) hops = workload.topology->route_latency(GpuId{0}, GpuId{1});
+  for (std::uint32_t peer = 1; peer < workload.planned_ranks() && hops == Duration{}; ++peer)
+    if (workload.share_nvlink(0, peer))
+      hops = workload.topology->route_latency(GpuId{0}, GpuId{peer});
   RankRates rates{};
   rates.memory = hardware.bandwidth("hbm_rate");
   rates.local_put_traffic = 2.0;  // read and written

@@ -15,10 +15,18 @@ double read_exchange_capacity(const JsonValue& value) {
 }
 
 // FP8: 16 B header, H values of one byte, one float scale for each 128 of them. BF16: header and
-// 2H.
+// 2H. NVFP4, which DeepEP's layouts do not know: H values of half a byte and one scale of a byte
+// for each 16 of them; what else goes with a token is its family's.
 Bytes dispatch_message(std::int64_t hidden, DispatchFormat format) {
   check(hidden > 0 && hidden % 128 == 0, "a row is a whole number of 128-channel groups");
-  if (format == DispatchFormat::fp8) return Bytes{16 + hidden + hidden / 128 * 4};
+  switch (format) {
+    case DispatchFormat::fp8:
+      return Bytes{16 + hidden + hidden / 128 * 4};
+    case DispatchFormat::nvfp4:
+      return Bytes{hidden / 2 + hidden / 16};
+    case DispatchFormat::bf16:
+      break;
+  }
   return Bytes{16 + 2 * hidden};
 }
 

@@ -19,10 +19,10 @@
 namespace epsim {
 
 enum class MoeOperation : std::uint8_t { dispatch, combine };
-enum class DispatchFormat : std::uint8_t { fp8, bf16 };
+enum class DispatchFormat : std::uint8_t { fp8, bf16, nvfp4 };
 enum class CombineFormat : std::uint8_t { bf16, logfmt10 };
 inline constexpr std::array<std::string_view, 2> kMoeOperationNames = {"dispatch", "combine"};
-inline constexpr std::array<std::string_view, 2> kDispatchFormatNames = {"fp8", "bf16"};
+inline constexpr std::array<std::string_view, 3> kDispatchFormatNames = {"fp8", "bf16", "nvfp4"};
 inline constexpr std::array<std::string_view, 2> kCombineFormatNames = {"bf16", "logfmt10"};
 
 // Which kernels of a split launch a latency is asked of.

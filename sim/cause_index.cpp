@@ -5,12 +5,23 @@
 #include "sim/base/check.hpp"
 
 namespace epsim {
+namespace {
+
+// What an operation adds to its flag.
+std::uint32_t increment_of(const Operation& operation) {
+  if (operation.kind == OpKind::load) return 1;
+  if (operation.kind == OpKind::post_signal) return operation.detail >> kIncrementShift;
+  return operation.count;
+}
+
+}  // namespace
 
 CauseIndex::CauseIndex(const Plan& plan, const Timeline& timeline, const Topology& topology)
     : plan_(plan), timeline_(timeline), topology_(topology) {
   check(timeline.start.size() == plan.operations.size(), "a timeline is that of its plan");
-  fillers_ = index(plan.flags.size(),
-                   [](OpKind kind) { return kind == OpKind::signal || kind == OpKind::load; });
+  fillers_ = index(plan.flags.size(), [](OpKind kind) {
+    return kind == OpKind::signal || kind == OpKind::load || kind == OpKind::post_signal;
+  });
   members_ = index(plan.barriers.size(), [](OpKind kind) { return kind == OpKind::barrier; });
 }
 
@@ -41,11 +52,12 @@ std::uint32_t CauseIndex::agent_of(std::uint32_t operation) const {
   return static_cast<std::uint32_t>(after - plan_.agents.begin() - 1);
 }
 
-// When the flag changed: as Execution::send_signal and the landing of a load have it.
+// When the flag changed: as Execution::send_signal and the landing of a load have it; what a NIC
+// carries ends there.
 Instant CauseIndex::arrival_of(std::uint32_t i) const {
   const Operation& operation = plan_.operations[i];
   const Instant sent = timeline_.end[i];
-  if (operation.kind == OpKind::load) return sent;
+  if (operation.kind == OpKind::load || operation.kind == OpKind::post_signal) return sent;
   if (operation.detail == static_cast<std::uint16_t>(Scope::cta)) return sent;
   const RankId source = plan_.rank_of(plan_.agents[agent_of(i)]);
   const RankId home = plan_.flags[operation.target].home;
@@ -67,7 +79,7 @@ std::uint32_t CauseIndex::filler(std::uint32_t flag, std::uint32_t count) const 
   std::uint64_t value = 0;
   for (const Arrival& arrival : arrivals) {
     const Operation& operation = plan_.operations[arrival.operation];
-    value += operation.kind == OpKind::load ? 1 : operation.count;
+    value += increment_of(operation);
     if (value >= count) return arrival.operation;
   }
   check(false, "a wait that ended was let go by somebody");
@@ -85,7 +97,15 @@ Instant CauseIndex::end_of(std::uint32_t agent) const {
   const Agent& a = plan_.agents[agent];
   if (a.operation_count == 0) return timeline_.agent_start[agent];
   const std::uint32_t last = a.first_operation + a.operation_count - 1;
-  return plan_.operations[last].kind == OpKind::load ? timeline_.start[last] : timeline_.end[last];
+  switch (plan_.operations[last].kind) {
+    case OpKind::load:
+      return timeline_.start[last];
+    case OpKind::post:
+    case OpKind::post_signal:
+      return timeline_.start[last] + Duration{plan_.operations[last].time};
+    default:
+      return timeline_.end[last];
+  }
 }
 
 std::uint32_t CauseIndex::last_agent(std::uint32_t kernel) const {

@@ -21,12 +21,12 @@ class CauseIndex {
   CauseIndex(const Plan& plan, const Timeline& timeline, const Topology& topology);
 
   [[nodiscard]] std::uint32_t agent_of(std::uint32_t operation) const;
-  // The signal or load that brought the flag to `count`.
+  // The signal, load or posted signal that brought the flag to `count`.
   [[nodiscard]] std::uint32_t filler(std::uint32_t flag, std::uint32_t count) const;
   // The member of the barrier that came at `released`, so that all went on.
   [[nodiscard]] std::uint32_t last_arrival(std::uint32_t barrier, Instant released) const;
 
-  // When the agent had nothing left to do. Its loads may land later.
+  // When the agent had nothing left to do. Its loads may land later, and what it posted.
   [[nodiscard]] Instant end_of(std::uint32_t agent) const;
   // The agent of a kernel that ended last; the first of equals.
   [[nodiscard]] std::uint32_t last_agent(std::uint32_t kernel) const;

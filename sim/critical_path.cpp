@@ -132,6 +132,10 @@ class PathWalker {
     if (let_go.kind == OpKind::load) {
       spend(let_go.phase, timeline_.start[cause]);
       next_ = cause;
+    } else if (let_go.kind == OpKind::post_signal) {
+      // Beyond what a small message takes, it waited behind the data of its queue pair.
+      spend(Phase::signal, timeline_.end[cause] - (plan_.nic.latency + plan_.nic.atomic));
+      spend(Phase::wire, timeline_.start[cause] + Duration{let_go.time});
     } else {
       spend(Phase::signal, timeline_.end[cause]);
     }

@@ -1,6 +1,6 @@
-// Execution: the state of one run of a plan. Split over four sources: execute.cpp moves agents, flags
-// and barriers; execute_kernels.cpp kernels and CTAs; execute_transfers.cpp bytes through memory and
-// over NVLink; execute_network.cpp what is posted to NICs.
+// Execution: the state of one run of a plan. Split over four sources: execute.cpp moves agents,
+// flags and barriers; execute_kernels.cpp kernels and CTAs; execute_transfers.cpp bytes through
+// memory and over NVLink; execute_network.cpp what is posted to NICs.
 #pragma once
 
 #include <limits>

@@ -79,7 +79,7 @@ LatencyInterval interval_of(const Prediction& prediction,
 
 bool in_range(const Workload& workload, const KernelFamily& family) {
   const CalibratedRange& range = family.range;
-  for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
+  for (std::uint32_t r = 0; r < workload.planned_ranks(); ++r)
     if (!within(workload.routing->token_count(RankId{r}), range.tokens_min, range.tokens_max))
       return false;
   return within(workload.hidden, range.hidden_min, range.hidden_max) &&

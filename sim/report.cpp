@@ -29,7 +29,7 @@ std::vector<std::string> beyond_range(const Workload& workload, const KernelFami
   const CalibratedRange& range = family.range;
   std::int64_t least = INT64_MAX;
   std::int64_t most = 0;
-  for (std::uint32_t r = 0; r < workload.rank_count(); ++r) {
+  for (std::uint32_t r = 0; r < workload.planned_ranks(); ++r) {
     const std::int64_t tokens = workload.routing->token_count(RankId{r});
     least = std::min(least, tokens);
     most = std::max(most, tokens);
@@ -84,6 +84,13 @@ std::vector<ResourceUse> busiest_resources(const Prediction& prediction,
   return uses;
 }
 
+// Loads of the first host's ranks or experts, with those of its likes on the other hosts.
+std::vector<std::uint64_t> folded(const std::vector<std::uint64_t>& loads, std::uint32_t hosts) {
+  std::vector<std::uint64_t> sums(loads.size() / hosts, 0);
+  for (std::size_t i = 0; i < loads.size(); ++i) sums[i % sums.size()] += loads[i];
+  return sums;
+}
+
 TrafficFacts traffic_facts(MoeOperation operation,
                            const Workload& workload,
                            const FamilyKind& kind) {
@@ -94,22 +101,38 @@ TrafficFacts traffic_facts(MoeOperation operation,
   const auto by_rank =
       once_a_rank ? (is_dispatch ? traffic.copies_by_target() : traffic.copies_by_source())
                   : (is_dispatch ? traffic.messages_by_target() : traffic.messages_by_source());
+  // Where one host stands for all, what reaches its ranks and experts is what their likes on all
+  // hosts are sent by it.
+  const std::uint32_t hosts = workload.rank_count() / workload.planned_ranks();
   TrafficFacts facts;
-  for (const std::uint64_t count : by_rank) facts.messages += count;
-  facts.remote_messages = once_a_rank ? traffic.remote_copies() : traffic.remote_messages();
-  facts.ranks = imbalance(by_rank);
-  facts.experts = imbalance(traffic.tokens_by_expert());
+  for (const std::uint64_t count : by_rank) facts.messages += hosts * count;
+  facts.remote_messages =
+      hosts * (once_a_rank ? traffic.remote_copies() : traffic.remote_messages());
+  facts.ranks = imbalance(folded(by_rank, hosts));
+  facts.experts = imbalance(folded(traffic.tokens_by_expert(), hosts));
   return facts;
 }
 
-// Bytes as the plan puts them, whatever the format of a message is.
-void count_bytes(const Plan& plan, TrafficFacts& facts) {
+// Whether the first operation copies a row to where the NIC is told to fetch it.
+bool is_staging(std::span<const Operation> operations, RankId rank) {
+  return operations.size() >= 3 && operations[0].kind == OpKind::put &&
+         operations[0].target == rank.value && operations[1].kind == OpKind::drain &&
+         operations[2].kind == OpKind::post;
+}
+
+// Bytes as the plan puts and posts them, whatever the format of a message is.
+void count_bytes(const Plan& plan, std::uint32_t hosts, TrafficFacts& facts) {
   for (const Agent& agent : plan.agents) {
     const RankId rank = plan.rank_of(agent);
-    for (const Operation& operation : plan.operations_of(agent)) {
-      if (operation.kind != OpKind::put) continue;
-      facts.bytes.count += operation.count;
-      if (operation.target != rank.value) facts.remote_bytes.count += operation.count;
+    const auto operations = plan.operations_of(agent);
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+      const Operation& operation = operations[i];
+      const bool is_post = operation.kind == OpKind::post;
+      if (!is_post && operation.kind != OpKind::put) continue;
+      if (is_staging(operations.subspan(i), rank)) continue;
+      const auto size = std::int64_t{hosts} * operation.count;
+      facts.bytes.count += size;
+      if (is_post || operation.target != rank.value) facts.remote_bytes.count += size;
     }
   }
 }
@@ -159,7 +182,7 @@ Report summarize(const Prediction& prediction,
                 .events = prediction.timeline.event_count};
   report.bound_name = name_of(report.bounds.tightest(), plan, topology);
   report.busiest = busiest_resources(prediction, report.bounds, topology);
-  count_bytes(plan, report.traffic);
+  count_bytes(plan, workload.rank_count() / workload.planned_ranks(), report.traffic);
   return report;
 }
 

@@ -198,6 +198,10 @@ std::string scenario_text(const Scenario& scenario) {
                       scenario.kernel,
                       how,
                       scenario.calibration);
+  if (scenario.fold.planned != 0)
+    text += fmt::format("  one host of {} told, {} ranks by symmetry\n",
+                        traffic.shape.ranks / scenario.fold.planned,
+                        traffic.shape.ranks);
   text += fmt::format("  {}, top-{} of {} experts, routing {}, seed {}\n",
                       tokens,
                       traffic.shape.top_k,

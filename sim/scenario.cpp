@@ -6,7 +6,7 @@
 
 #include "sim/base/input_error.hpp"
 #include "sim/base/quantity_text.hpp"
-#include "topologies/registry.hpp"
+#include "sim/scenario_reach.hpp"
 
 namespace epsim {
 namespace {
@@ -22,33 +22,24 @@ Enum read_enum(const JsonValue& value, const std::array<std::string_view, N>& na
   return static_cast<Enum>(value.one_of({names.begin(), names.end()}));
 }
 
-void read_topology(JsonObject& root, Scenario& scenario) {
-  const JsonValue value = root.required("topology");
-  JsonObject object = value.object();
-  const JsonValue preset = object.required("preset");
-  scenario.topology_name = preset.string();
-  std::optional<JsonObject> overrides;
-  scenario.topology_override = "{}";
-  if (const auto given = object.optional("override")) {
-    overrides = given->object();
-    scenario.topology_override = given->dump();
-  }
-  LoadedTopology loaded = load_topology(preset, overrides);
-  scenario.overridden = std::move(loaded.overridden);
-  scenario.topology = std::make_shared<const Topology>(std::move(loaded.topology));
-  object.finish();
-}
-
 void read_traffic(JsonObject& root, const std::filesystem::path& folder, Scenario& scenario) {
   JsonObject object = root.required("traffic").object();
   RoutingSpec& routing = scenario.routing;
   routing.where = fmt::format("{}: /traffic", scenario.file);
   routing.folder = folder;
   routing.name = read_routing_name(object.required("routing"));
-  const auto gpus = static_cast<std::int64_t>(scenario.topology->gpu_count());
-  const auto ranks = object.optional("ranks");
-  routing.shape.ranks = ranks ? static_cast<std::uint32_t>(ranks->integer_in(1, gpus))
-                              : static_cast<std::uint32_t>(gpus);
+  const std::uint32_t gpus = scenario.gpu_count;
+  routing.shape.ranks = gpus;
+  if (const auto ranks = object.optional("ranks")) {
+    routing.shape.ranks = static_cast<std::uint32_t>(ranks->integer_in(1, UINT32_MAX));
+    if (routing.shape.ranks > gpus)
+      ranks->fail_expected(
+          fmt::format("at most the {} GPUs of {} (topology.override.hosts asks for more hosts, "
+                      ".gpus for more of one)",
+                      gpus,
+                      scenario.topology_name));
+  }
+  routing.drawn_ranks = scenario.fold.planned;
   const JsonValue experts = object.required("experts");
   routing.shape.experts = static_cast<std::uint32_t>(experts.integer_in(1, kMostExperts));
   if (routing.shape.experts % routing.shape.ranks != 0)
@@ -194,7 +185,9 @@ void read_dispatch(JsonObject& root, Scenario& scenario) {
   const FamilyKind& kind = *find_family(scenario.kernel);
   JsonObject object = dispatch->object();
   if (const auto format = object.optional("format")) {
-    scenario.dispatch_format = read_enum<DispatchFormat>(*format, kDispatchFormatNames);
+    const auto formats = dispatch_formats(kind);
+    scenario.dispatch_format =
+        static_cast<DispatchFormat>(format->one_of({formats.begin(), formats.end()}));
     if (kind.takes_exchange && scenario.dispatch_format != DispatchFormat::bf16)
       format->fail_expected("\"bf16\": this exchange moves rows as they are");
   }
@@ -320,6 +313,7 @@ Scenario read_scenario(const JsonDocument& document, const std::filesystem::path
   }
   if (const auto fabric = root.optional("fabric"))
     scenario.fluid_fabric = fabric->one_of({kFabricNames.begin(), kFabricNames.end()}) == 1;
+  check_reach(scenario);
   const auto calibration = root.optional("calibration");
   scenario.calibration = calibration ? calibration->string() : scenario.topology_name;
   if (const auto seed = root.optional("seed"))
@@ -332,6 +326,7 @@ void write_scenario(const Scenario& scenario, JsonWriter& writer) {
   writer.begin_object().field("schema", "epsim.scenario/1").field("name", scenario.name);
   writer.key("topology").begin_object().field("preset", scenario.topology_name);
   writer.key("override").raw(scenario.topology_override).end_object();
+  writer.field("symmetry", scenario.fold.planned != 0);
   const RoutingSpec& routing = scenario.routing;
   writer.key("traffic").begin_object().field("routing", to_text(routing.name));
   writer.field("ranks", routing.shape.ranks).field("experts", routing.shape.experts);
@@ -373,6 +368,7 @@ Workload make_workload(const Scenario& scenario) {
   workload.split = scenario.split;
   workload.exchange = scenario.exchange;
   workload.fluid_fabric = scenario.fluid_fabric;
+  workload.fold = scenario.fold;
   Rng skew = rng.stream("launch skew");
   for (std::uint32_t r = 0; r < workload.rank_count(); ++r)
     workload.rank_start.push_back(Duration{static_cast<std::int64_t>(

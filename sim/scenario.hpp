@@ -25,6 +25,8 @@ struct Scenario {
   std::string topology_override;        // JSON text as given, "{}" when there is none
   std::vector<std::string> overridden;  // what the overrides changed
   std::shared_ptr<const Topology> topology;
+  std::uint32_t gpu_count = 0;  // of all hosts, of which a fold keeps one
+  Fold fold;                    // by "symmetry": ranks of one host, which stands for all
   RoutingSpec routing;
   std::string placement;  // JSON text as given: "contiguous", "round-robin" or an array
   std::shared_ptr<const ExpertPlacement> experts;

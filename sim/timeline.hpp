@@ -18,8 +18,8 @@ struct LinkUse {
 
 struct Timeline {
   // One entry an operation of the plan. A load ends when its row has landed; a put when its last
-  // byte has left; what is posted to a NIC when it is visible at its target. An operation that never
-  // ran keeps kNever in both.
+  // byte has left; what is posted to a NIC when it is visible at its target. An operation that
+  // never ran keeps kNever in both.
   static constexpr Instant kNever{Duration{-1}};
   std::vector<Instant> start;
   std::vector<Instant> end;

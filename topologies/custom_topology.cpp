@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "topologies/finished_topology.hpp"
 #include "topologies/registry.hpp"
 
 namespace epsim {
@@ -69,8 +70,9 @@ Topology build_custom(TopologySpec& spec) {
   TopologyParts parts = spec.common_parts();
   const NodesByName nodes = read_nodes(spec.fixed("nodes"), parts);
   for (const JsonValue& link : spec.fixed("links").array()) read_link(link, nodes, parts);
-  spec.finish();
-  return Topology(std::move(parts));
+  if (const auto routing = spec.optional_fixed("routing"))
+    parts.routing = static_cast<NetworkRouting>(index_in(kNetworkRoutingNames, *routing));
+  return finished_topology(spec, std::move(parts));
 }
 
 }  // namespace epsim

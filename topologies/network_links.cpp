@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include <boost/graph/adjacency_list.hpp>
@@ -59,6 +60,34 @@ std::vector<Cost> distances_to(NodeId target, const Graph& graph, const std::vec
   return distances;
 }
 
+struct WayOn {
+  LinkId link;
+  NodeId target;
+  Cost cost;
+};
+
+// Sets of links, each kept once and numbered from 1; set 0 is empty.
+struct LinkGroups {
+  explicit LinkGroups(std::size_t link_count) : of_one_(link_count) {}
+
+  std::uint32_t number_of(const std::vector<LinkId>& set) {
+    // Nearly all sets are of one link.
+    std::uint32_t& number = set.size() == 1 ? of_one_[set[0].index()] : of_several_[set];
+    if (number != 0) return number;
+    number = static_cast<std::uint32_t>(ends.size());
+    links.insert(links.end(), set.begin(), set.end());
+    ends.push_back(static_cast<std::uint32_t>(links.size()));
+    return number;
+  }
+
+  std::vector<LinkId> links;  // one set after the other
+  std::vector<std::uint32_t> ends = {0};
+
+ private:
+  std::vector<std::uint32_t> of_one_;
+  std::map<std::vector<LinkId>, std::uint32_t> of_several_;
+};
+
 }  // namespace
 
 void Topology::compute_domains() {
@@ -83,37 +112,30 @@ void Topology::compute_network_links() {
   });
   if (!has_network_) return;
   Graph graph(parts_.nodes.size());
-  std::vector<std::vector<LinkId>> leaving(parts_.nodes.size());
+  std::vector<std::vector<WayOn>> leaving(parts_.nodes.size());
   for (std::uint32_t id = 0; id < parts_.links.size(); ++id) {
     const Link& link = parts_.links[id];
     if (link.kind == LinkKind::nvlink) continue;
     boost::add_edge(link.target.index(), link.source.index(), Edge{cost_of(link)}, graph);
-    leaving[link.source.index()].push_back(LinkId{id});
+    leaving[link.source.index()].push_back({LinkId{id}, link.target, cost_of(link)});
   }
-  group_ends_.assign(1, 0);
+  LinkGroups groups(parts_.links.size());
   network_groups_.assign(parts_.nodes.size() * gpus_.size(), 0);
-  std::map<std::vector<LinkId>, std::uint32_t> groups;
   std::vector<LinkId> shortest;
   for (std::size_t t = 0; t < gpus_.size(); ++t) {
     const std::vector<Cost> distances = distances_to(gpus_[t], graph, parts_.nodes);
     for (std::size_t node = 0; node < parts_.nodes.size(); ++node) {
       if (distances[node] == kUnreached || node == gpus_[t].index()) continue;
       shortest.clear();
-      for (const LinkId id : leaving[node]) {
-        const Cost rest = distances[link(id).target.index()];
-        if (rest != kUnreached && rest + cost_of(link(id)) == distances[node])
-          shortest.push_back(id);
+      for (const WayOn& way : leaving[node]) {
+        const Cost rest = distances[way.target.index()];
+        if (rest != kUnreached && rest + way.cost == distances[node]) shortest.push_back(way.link);
       }
-      if (shortest.empty()) continue;
-      const auto [group, is_new] =
-          groups.emplace(shortest, static_cast<std::uint32_t>(group_ends_.size()));
-      if (is_new) {
-        link_groups_.insert(link_groups_.end(), shortest.begin(), shortest.end());
-        group_ends_.push_back(static_cast<std::uint32_t>(link_groups_.size()));
-      }
-      network_groups_[node * gpus_.size() + t] = group->second;
+      if (!shortest.empty()) network_groups_[node * gpus_.size() + t] = groups.number_of(shortest);
     }
   }
+  link_groups_ = std::move(groups.links);
+  group_ends_ = std::move(groups.ends);
 }
 
 std::span<const LinkId> Topology::network_links(NodeId node, GpuId target) const {

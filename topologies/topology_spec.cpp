@@ -26,14 +26,20 @@ TopologySpec::TopologySpec(const JsonDocument& file, std::optional<JsonObject> o
       kind_(file_.required("kind")) {}
 
 JsonValue TopologySpec::parameter(std::string_view key) {
-  JsonValue preset = file_.required(key);
-  if (!overrides_) return preset;
-  const std::optional<JsonValue> replacement = overrides_->optional(key);
+  const JsonValue preset = file_.required(key);
+  return optional_parameter(key).value_or(preset);
+}
+
+std::optional<JsonValue> TopologySpec::optional_parameter(std::string_view key) {
+  const std::optional<JsonValue> preset = file_.optional(key);
+  const std::optional<JsonValue> replacement =
+      overrides_ ? overrides_->optional(key) : std::nullopt;
   if (!replacement) return preset;
   const auto plain = [](const JsonValue& value) {
     return value.is_string() ? value.string() : value.dump();
   };
-  overridden_.push_back(fmt::format("{}: {} -> {}", key, plain(preset), plain(*replacement)));
+  overridden_.push_back(
+      fmt::format("{}: {} -> {}", key, preset ? plain(*preset) : "none", plain(*replacement)));
   return *replacement;
 }
 

@@ -27,8 +27,13 @@ class TopologySpec {
 
   // A parameter: the override's value if there is one, else the file's.
   [[nodiscard]] JsonValue parameter(std::string_view key);
+  // The same for one that the file may leave out.
+  [[nodiscard]] std::optional<JsonValue> optional_parameter(std::string_view key);
   // A part of the file that is not a parameter and cannot be overridden.
   [[nodiscard]] JsonValue fixed(std::string_view key) { return file_.required(key); }
+  [[nodiscard]] std::optional<JsonValue> optional_fixed(std::string_view key) {
+    return file_.optional(key);
+  }
 
   // What every kind states: name, description, sources and the GPU. No nodes and links yet.
   [[nodiscard]] TopologyParts common_parts();

@@ -79,15 +79,22 @@ std::string draw_star(const Topology& topology, NodeId hub) {
                      width);
 }
 
+std::string ends_text(const Topology& topology, const Link& link) {
+  return fmt::format("{} -> {}",
+                     name_of(topology.node(link.source).kind),
+                     name_of(topology.node(link.target).kind));
+}
+
 // Links that differ only in their ends' names are one line.
 std::string link_lines(const Topology& topology) {
+  std::size_t widest = 22;
+  for (const Link& link : topology.links())
+    widest = std::max(widest, ends_text(topology, link).size());
   std::vector<std::pair<std::string, std::size_t>> groups;
   for (const Link& link : topology.links()) {
-    const std::string ends = fmt::format("{} -> {}",
-                                         name_of(topology.node(link.source).kind),
-                                         name_of(topology.node(link.target).kind));
-    std::string text = fmt::format("{:<23}{:<7}{:>11}{:>10}  {}",
-                                   ends,
+    std::string text = fmt::format("{:<{}} {:<7}{:>11}{:>10}  {}",
+                                   ends_text(topology, link),
+                                   widest,
                                    name_of(link.kind),
                                    to_text(link.bandwidth),
                                    to_text(link.latency),
@@ -103,6 +110,14 @@ std::string link_lines(const Topology& topology) {
   for (const auto& [text, count] : groups)
     lines += fmt::format("  {:<11}{:>4} x {}\n", lines.empty() ? "links" : "", count, text);
   return lines;
+}
+
+// NVLink domains and how switches choose, where there is a network.
+std::string network_line(const Topology& topology) {
+  if (!topology.has_network()) return "";
+  return fmt::format("  network    {}, {} routing\n",
+                     plural(topology.nvlink_domain_count(), "NVLink domain"),
+                     kNetworkRoutingNames[static_cast<std::size_t>(topology.network_routing())]);
 }
 
 template <typename T>
@@ -161,6 +176,9 @@ void write_topology(const Topology& topology, JsonWriter& writer) {
       .field("hbm_bandwidth", to_exact_text(gpu.hbm_bandwidth))
       .field("hbm_capacity", exact_text(gpu.hbm_capacity))
       .field("l2_size", exact_text(gpu.l2_size));
+  if (topology.has_network())
+    writer.field("routing",
+                 kNetworkRoutingNames[static_cast<std::size_t>(topology.network_routing())]);
   writer.key("nodes").begin_array();
   for (const Node& node : topology.nodes())
     writer.begin_object().field("name", node.name).field("kind", name_of(node.kind)).end_object();
@@ -191,7 +209,7 @@ std::string describe_topology(const Topology& topology) {
   text += fmt::format("  graph      {}, {}\n",
                       plural(topology.nodes().size(), "node"),
                       plural(topology.links().size(), "one-way link"));
-  text += link_lines(topology) + route_lines(topology);
+  text += link_lines(topology) + network_line(topology) + route_lines(topology);
   for (const std::string& source : topology.sources())
     text += fmt::format("  source     {}\n", source);
   return text;

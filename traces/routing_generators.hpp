@@ -22,7 +22,10 @@ struct RoutingSpec {
   RoutingShape shape = {};
   // Needed by every kind but `file`, where it is what the file must hold, if given.
   std::optional<std::uint32_t> tokens_per_rank = std::nullopt;
-  double masked_fraction = 0.0;       // chance of each single choice to be masked
+  double masked_fraction = 0.0;  // chance of each single choice to be masked
+  // The first so many ranks have tokens and stand for the others, which get none; 0: all have.
+  std::uint32_t drawn_ranks = 0;
+  std::uint32_t masked_picks = 0;     // choices of each rank to mask, drawn with replacement
   std::filesystem::path folder = {};  // where a relative file:PATH starts
   std::string where = "routing";      // what messages begin with: the file that asked
 };
@@ -32,9 +35,13 @@ struct RoutingKind {
   std::string_view argument;     // "ALPHA" in "zipf:ALPHA", or empty
   std::string_view description;  // one line for `epsim list routings`
   Routing (*make)(const RoutingSpec& spec, const Rng& rng);
+  // No rank and no host differs from another but by chance and its number, so that one host may
+  // stand for all.
+  bool ranks_are_alike = false;
 };
 
 [[nodiscard]] std::span<const RoutingKind> routing_kinds();
+[[nodiscard]] const RoutingKind& kind_of(const RoutingName& name);
 
 // Every rank draws from its own stream of `rng`, and masks from another, so that a larger batch
 // begins with the smaller one, and masking changes no choice that it leaves. Where a kind speaks of

@@ -48,6 +48,26 @@ double parse_alpha(std::string_view text) {
   return alpha;
 }
 
+// A whole number from 1 to `most`, or 0.
+std::uint32_t parse_count(std::string_view text, std::uint32_t most) {
+  std::uint32_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  return is_number && count <= most ? count : 0;
+}
+
+NodeLimit parse_node_limit(std::string_view text) {
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  NodeLimit limit{.groups = parse_count(text.substr(0, colon), kMostExperts), .limit = 0};
+  if (colon < text.size()) limit.limit = parse_count(text.substr(colon + 1), limit.groups);
+  if (limit.groups == 0 || limit.limit == 0)
+    throw std::invalid_argument(
+        fmt::format("node-limited needs a number of groups and how many of them a token may reach, "
+                    "found \"{}\"; write for example \"node-limited:8:4\"",
+                    text));
+  return limit;
+}
+
 }  // namespace
 
 RoutingName parse_routing_name(std::string_view text) {
@@ -62,8 +82,9 @@ RoutingName parse_routing_name(std::string_view text) {
     throw std::invalid_argument(
         fmt::format("routing \"{}\" takes nothing after its name, found \"{}\"", word, text));
 
-  RoutingName name{.kind = std::string(word), .alpha = 0.0, .path = {}};
+  RoutingName name{.kind = std::string(word), .alpha = 0.0, .path = {}, .node_limit = {}};
   if (kind->argument == "ALPHA") name.alpha = parse_alpha(argument);
+  if (kind->argument == "GROUPS:LIMIT") name.node_limit = parse_node_limit(argument);
   if (kind->argument == "PATH") {
     if (argument.empty())
       throw std::invalid_argument("file needs a path; write for example \"file:routing.json.gz\"");
@@ -82,6 +103,8 @@ RoutingName read_routing_name(const JsonValue& value) {
 
 std::string to_text(const RoutingName& name) {
   if (name.kind == "zipf") return fmt::format("zipf:{}", name.alpha);
+  if (name.kind == "node-limited")
+    return fmt::format("node-limited:{}:{}", name.node_limit.groups, name.node_limit.limit);
   if (name.kind == "file") return "file:" + name.path;
   return name.kind;
 }

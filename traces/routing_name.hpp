@@ -1,6 +1,7 @@
 // RoutingName: the word that a scenario or an observation gives a routing, such as "zipf:0.6".
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -8,10 +9,19 @@
 
 namespace epsim {
 
+// Of node-limited: experts stand in `groups` groups of equal size, in order of their ids, so that a
+// group is a host where there are as many hosts as groups; a token goes to at most `limit` of them.
+struct NodeLimit {
+  std::uint32_t groups = 0;
+  std::uint32_t limit = 0;
+  bool operator==(const NodeLimit&) const = default;
+};
+
 struct RoutingName {
   std::string kind = "random";  // a name of routing_kinds(), traces/routing_generators.hpp
   double alpha = 0.0;           // of zipf
   std::string path;             // of file
+  NodeLimit node_limit = {};    // of node-limited
   bool operator==(const RoutingName&) const = default;
 };
 

@@ -12,10 +12,18 @@ namespace {
 
 using Sums = std::vector<std::uint64_t>;
 
+// One sum a row of a matrix that is square but for zero rows left out at its end.
 Sums sum_rows(std::span<const std::uint32_t> matrix, std::size_t columns) {
-  Sums sums(matrix.size() / columns, 0);
+  Sums sums(columns, 0);
   for (std::size_t i = 0; i < matrix.size(); ++i) sums[i / columns] += matrix[i];
   return sums;
+}
+
+// One more than the last rank that has a token, and at least one.
+std::size_t ranks_with_tokens(const Routing& routing) {
+  std::uint32_t ranks = routing.rank_count();
+  while (ranks > 1 && routing.token_count(RankId{ranks - 1}) == 0) --ranks;
+  return ranks;
 }
 
 Sums sum_columns(std::span<const std::uint32_t> matrix, std::size_t columns) {
@@ -24,7 +32,7 @@ Sums sum_columns(std::span<const std::uint32_t> matrix, std::size_t columns) {
   return sums;
 }
 
-// Sum of a square matrix without its diagonal.
+// Sum of such a matrix without its diagonal.
 std::uint64_t sum_remote(std::span<const std::uint32_t> matrix, std::size_t size) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < matrix.size(); ++i)
@@ -54,12 +62,16 @@ Imbalance imbalance(std::span<const std::uint64_t> loads) {
 TrafficMatrix::TrafficMatrix(const Routing& routing, const ExpertPlacement& placement)
     : rank_count_(routing.rank_count()),
       expert_count_(routing.expert_count()),
-      tokens_(rank_count_ * expert_count_, 0),
-      messages_(rank_count_ * rank_count_, 0),
-      copies_(rank_count_ * rank_count_, 0) {
-  for (std::uint32_t rank = 0; rank < routing.rank_count(); ++rank) {
+      row_count_(ranks_with_tokens(routing)),
+      tokens_(row_count_ * expert_count_, 0),
+      messages_(row_count_ * rank_count_, 0),
+      copies_(row_count_ * rank_count_, 0) {
+  check(placement.rank_count() == routing.rank_count(), "routing and placement agree on ranks");
+  check(placement.expert_count() == routing.expert_count(),
+        "routing and placement agree on experts");
+  for (std::uint32_t rank = 0; rank < row_count_; ++rank) {
     const RankId source{rank};
-    const TokenFanout fanout(routing, placement, source);  // checks that the two agree
+    const TokenFanout fanout(routing, placement, source);
     for (const ExpertChoice choice : routing.choices(source)) {
       if (choice == kMasked) continue;
       const ExpertId expert = expert_of(choice);
@@ -95,6 +107,9 @@ std::uint64_t TrafficMatrix::remote_copies() const {
 }
 
 bool TrafficMatrix::is_symmetric() const {
+  // Ranks without tokens are like the others only where nobody sends anything.
+  if (row_count_ < rank_count_)
+    return std::ranges::all_of(messages_, [](std::uint32_t count) { return count == 0; });
   return is_circulant(messages_, rank_count_) && is_circulant(copies_, rank_count_);
 }
 

@@ -33,12 +33,17 @@ class TrafficMatrix {
 
   // Tokens of `source` that chose `expert`.
   [[nodiscard]] std::uint32_t tokens(RankId source, ExpertId expert) const {
+    if (source.index() >= row_count_) return 0;
     return tokens_[source.index() * expert_count_ + expert.index()];
   }
   // One for each choice of an expert of `target`: what low-latency kernels send.
-  [[nodiscard]] std::uint32_t messages(RankPair pair) const { return messages_[index(pair)]; }
+  [[nodiscard]] std::uint32_t messages(RankPair pair) const {
+    return pair.source.index() < row_count_ ? messages_[index(pair)] : 0;
+  }
   // One for each token with any expert on `target`: what normal-mode kernels send.
-  [[nodiscard]] std::uint32_t copies(RankPair pair) const { return copies_[index(pair)]; }
+  [[nodiscard]] std::uint32_t copies(RankPair pair) const {
+    return pair.source.index() < row_count_ ? copies_[index(pair)] : 0;
+  }
 
   // Sums, one entry a rank or an expert; the own rank counts as a target too.
   [[nodiscard]] std::vector<std::uint64_t> messages_by_source() const;
@@ -61,6 +66,7 @@ class TrafficMatrix {
 
   std::size_t rank_count_;
   std::size_t expert_count_;
+  std::size_t row_count_;  // ranks up to the last that has tokens: few, where few stand for many
   std::vector<std::uint32_t> tokens_;    // rank x expert
   std::vector<std::uint32_t> messages_;  // rank x rank, as the next
   std::vector<std::uint32_t> copies_;

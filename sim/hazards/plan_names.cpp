@@ -63,6 +63,11 @@ std::string operation_name(const Plan& plan, const SyncOp& op) {
                          operation.count);
     case OpKind::fence:
       return fmt::format("fence.{}", kFenceNames[operation.detail]);
+    case OpKind::post:
+      return fmt::format("write posted to queue pair {}", operation.target);
+    case OpKind::post_signal:
+      return fmt::format(
+          "atomic to flag {}, posted to queue pair {}", operation.target, operation.count);
     case OpKind::barrier:
       return plan.barriers[operation.target].members > 32 ? "grid sync" : "barrier";
     case OpKind::work:

@@ -150,6 +150,9 @@ class PlanTranslator {
         return add_fence(operation, index);
       case OpKind::barrier:
         return append({.kind = SyncOpKind::barrier, .target = operation.target, .source = index});
+      case OpKind::post:
+      case OpKind::post_signal:
+        check(false, "who checks a plan refuses NICs first");
     }
   }
 

@@ -21,7 +21,7 @@ Calibration measured() {
 UnmeasuredSystem twice_the_memory() {
   return {.name = "new",
           .topology = "new",
-          .kernels = {"deepep-ll-1.2.1"},
+          .kernels = {{.name = "deepep-ll-1.2.1"}},
           .ratios = {.hbm_bandwidth = 2, .sm_count = 1.5}};
 }
 
@@ -52,6 +52,6 @@ TEST_CASE("carry over: every source says that nobody measured it") {
 
 TEST_CASE("carry over: a family that was not calibrated is refused") {
   UnmeasuredSystem system = twice_the_memory();
-  system.kernels = {"epsim-ll"};
+  system.kernels = {{.name = "epsim-ll"}};
   CHECK_THROWS_AS((void)carry_over(measured(), system), InputError);
 }

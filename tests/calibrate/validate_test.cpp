@@ -140,3 +140,31 @@ TEST_CASE("validate: the markdown table has a row a group, one for all and one f
   CHECK(text.find("| all |  | 5 | 4.0 % | 8.0 % | 10.0 % | 40 % |") != std::string::npos);
   CHECK(text.find("| not seen by any fit |  | 1 | 10.0 % |") != std::string::npos);
 }
+
+TEST_CASE("validate: a kernel that was measured on several systems has a group for each") {
+  std::vector<ValidationRecord> records = five_records();  // a, b, a, b, a
+  for (ValidationRecord& record : records) record.system = "old";
+  records[4].system = "new";
+  const std::vector<ErrorGroup> groups = group_errors(records);
+  REQUIRE(groups.size() == 3);
+  CHECK(groups[0].kernel_text() == "a on old");
+  CHECK(groups[0].errors.count == 2);
+  CHECK(groups[1].kernel_text() == "b");  // of one system: the name says enough
+  CHECK(groups[2].kernel_text() == "a on new");
+  CHECK(is_near(groups[2].errors.median_abs_pct, 4));
+}
+
+TEST_CASE("validate: groups by ranks show where several numbers of ranks were measured") {
+  std::vector<ValidationRecord> records = five_records();  // a, b, a, b, a
+  for (ValidationRecord& record : records) record.ranks = 8;
+  CHECK(group_errors_by_ranks(records).empty());
+  CHECK(validation_text(records).find("by ranks") == std::string::npos);
+  records[2].ranks = 16;
+  const std::vector<ErrorGroup> groups = group_errors_by_ranks(records);
+  REQUIRE(groups.size() == 2);  // of a alone
+  CHECK(groups[0].ranks == 8);
+  CHECK(groups[0].errors.count == 2);
+  CHECK(groups[1].ranks == 16);
+  CHECK(is_near(groups[1].errors.median_abs_pct, 2));
+  CHECK(validation_text(records).find("a dispatch, 16 ranks") != std::string::npos);
+}

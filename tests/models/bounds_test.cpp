@@ -1,10 +1,13 @@
 #include "models/bounds.hpp"
 
 #include <chrono>
+#include <string>
+#include <utility>
 
 #include <doctest/doctest.h>
 
 #include "models/plan_builder.hpp"
+#include "sim/execute.hpp"
 #include "sim/prediction.hpp"
 #include "tests/sim/random_workload.hpp"
 
@@ -36,6 +39,23 @@ PlanBuilder one_agent(const RankRates& with) {
   plan.begin_cta();
   plan.begin_agent(Role::sender);
   return plan;
+}
+
+// Two GPUs with a NIC each on one switch; every link 10 GB/s.
+Topology networked_pair() {
+  TopologyParts parts;
+  parts.name = "pair";
+  for (const NodeKind kind :
+       {NodeKind::gpu, NodeKind::nic, NodeKind::network_switch, NodeKind::nic, NodeKind::gpu})
+    parts.nodes.push_back({"node" + std::to_string(parts.nodes.size()), kind});
+  for (std::uint32_t n = 0; n < 4; ++n)
+    for (const auto& [source, target] : {std::pair{n, n + 1}, std::pair{n + 1, n}})
+      parts.links.push_back({.source = NodeId{source},
+                             .target = NodeId{target},
+                             .bandwidth = Bandwidth{10e9},
+                             .latency = 100ns,
+                             .kind = n == 0 || n == 3 ? LinkKind::pcie : LinkKind::rdma});
+  return Topology(std::move(parts));
 }
 
 }  // namespace
@@ -134,5 +154,34 @@ TEST_CASE("Bounds: no prediction is faster than any of its bounds") {
         CHECK(bound.latency <= prediction.latency);
       }
     }
+  }
+}
+
+TEST_CASE("Bounds: a link of the network is busy for what is posted, if its atomic is awaited") {
+  const Topology pair = networked_pair();
+  for (const bool is_awaited : {true, false}) {
+    CAPTURE(is_awaited);
+    PlanBuilder builder = one_agent(rates());
+    builder.set_nic({.latency = 3us, .wire_efficiency = 0.9});
+    const QueuePairId queue = builder.add_queue_pairs(RankId{0}, RankId{1}, 1);
+    const FlagId flag = builder.add_flag(RankId{1});
+    for (int i = 0; i < 10; ++i) builder.post(Phase::send, queue, Bytes{45'000}, 200ns);
+    builder.post_signal(Phase::signal, queue, flag, 1, 0ns);
+    builder.begin_kernel({.rank = RankId{1}, .name = "k", .finish_overhead = 500ns});
+    builder.begin_cta();
+    builder.begin_agent(Role::receiver);
+    if (is_awaited) builder.wait(Phase::wait, flag, 1);
+    const Plan plan = builder.take();
+    const Bound link = bounds_of(plan, pair).of(BoundKind::link);
+    if (!is_awaited) {
+      CHECK(link.latency == 0us);
+      continue;
+    }
+    // 450 000 B less one piece of 2048 B, at 9 GB/s: 49 772.444 ns. Head: 1 us of start and the
+    // first post's 0.2 us; tail: 3 us until it is seen and 0.5 us of finish.
+    CHECK(link.busy == Duration{49'772'444});
+    CHECK(link.latency == 1200ns + Duration{49'772'444} + 3500ns);
+    CHECK(name_of(link, plan, pair) == "link node1->node2");
+    CHECK(execute(plan, pair).aligned_latency(plan) >= link.latency);
   }
 }

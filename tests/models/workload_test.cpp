@@ -23,6 +23,7 @@ TEST_CASE("Workload: a dispatch message is a header, the row and, in FP8, a scal
   // H = 7168. FP8: 16 + 7168 + 56 scales x 4 = 7408 B. BF16: 16 + 2 x 7168 = 14 352 B.
   CHECK(dispatch_message(7168, DispatchFormat::fp8) == Bytes{7408});
   CHECK(dispatch_message(7168, DispatchFormat::bf16) == Bytes{14'352});
+  CHECK(dispatch_message(7168, DispatchFormat::nvfp4) == Bytes{3584 + 448});  // half a byte, 1/16
   // One group of channels: 16 + 128 + 4, and 16 + 256.
   CHECK(dispatch_message(128, DispatchFormat::fp8) == Bytes{148});
   CHECK(dispatch_message(128, DispatchFormat::bf16) == Bytes{272});

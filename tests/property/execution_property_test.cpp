@@ -15,6 +15,7 @@
 #include "models/kernel_families.hpp"
 #include "sim/base/rng.hpp"
 #include "sim/execute.hpp"
+#include "tests/sim/random_workload.hpp"
 #include "tests/support/hand_made_plan.hpp"
 #include "tests/support/round_constants.hpp"
 #include "tests/support/seeds.hpp"
@@ -89,7 +90,7 @@ Case random_case(std::uint64_t seed) {
   workload.hidden = 128 * draw(rng, 1, 24);
   workload.dispatch_format = static_cast<DispatchFormat>(rng.below(2));
   workload.combine_format = static_cast<CombineFormat>(rng.below(2));
-  const FamilyKind& kind = kernel_families()[rng.below(kernel_families().size())];
+  const FamilyKind& kind = *calibrated_kinds()[rng.below(calibrated_kinds().size())];
   if (kind.takes_sms) {
     workload.combine_format = CombineFormat::bf16;
     workload.sms = 2 * draw(rng, 1, 2);
@@ -190,14 +191,14 @@ TEST_CASE("execution: every operation runs, and starts after the one before it h
 }
 
 TEST_CASE("execution: zero tokens move zero bytes") {
-  for (const FamilyKind& kind : kernel_families())
+  for (const FamilyKind* kind : calibrated_kinds())
     for (const MoeOperation operation : {MoeOperation::dispatch, MoeOperation::combine})
       for (std::size_t ranks = 1; ranks <= 4; ++ranks) {
         Case empty{round_workload({.experts = static_cast<std::uint32_t>(2 * ranks),
                                    .top_k = 2,
                                    .tokens = std::vector<std::vector<TokenChoices>>(ranks)},
                                   4),
-                   &kind,
+                   kind,
                    operation};
         const Timeline timeline = empty.run(empty.plan());
         for (const Bytes bytes : timeline.link_bytes) CHECK(bytes == Bytes{0});

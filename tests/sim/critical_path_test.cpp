@@ -10,6 +10,7 @@
 #include "sim/execute.hpp"
 #include "sim/prediction.hpp"
 #include "tests/sim/random_workload.hpp"
+#include "tests/support/round_hosts.hpp"
 
 using namespace epsim;
 using namespace std::chrono_literals;
@@ -178,6 +179,31 @@ TEST_CASE("CriticalPath: what a put takes beyond its own time is wire") {
   CHECK(path.of(Phase::cast) == 2us);
   CHECK(path.of(Phase::send) == 100ns);
   CHECK(path.of(Phase::wire) > 850ns);
+}
+
+TEST_CASE("CriticalPath: from what a NIC brought it leads to the post, over wire and signal") {
+  PlanBuilder plan("posts", 2, 4, round_rates());
+  plan.set_nic({.queue_message = 10us, .latency = 3us, .atomic = 500ns});
+  const QueuePairId queue = plan.add_queue_pairs(RankId{0}, RankId{1}, 1);
+  const FlagId flag = plan.add_flag(RankId{1});
+  begin(plan, 0);
+  plan.work(Phase::cast, 2us);
+  plan.post(Phase::send, queue, Bytes{1000}, 100ns);
+  plan.post_signal(Phase::signal, queue, flag, 1, 200ns);
+  begin(plan, 1);
+  plan.wait(Phase::wait, flag, 1);
+  plan.work(Phase::reduce, 4us);
+  const auto topology = round_hosts({.hosts = 2, .gpus_per_host = 1, .sms = 4});
+  const Plan taken = plan.take();
+  const CriticalPath path = critical_path(taken, execute(taken, *topology), *topology);
+  CHECK(path.of(Phase::cast) == 2us);
+  CHECK(path.of(Phase::send) == 100ns);
+  // The atomic's own hand-over and flight: 0.2 + 3 + 0.5 us. It waited for the data on the queue
+  // pair, 10 + 10 us less the 0.2 us of its hand-over, and crossed four links of 100 ns and more.
+  CHECK(path.of(Phase::signal) == 3700ns);
+  CHECK(path.of(Phase::wire) > 20'100ns);
+  CHECK(path.of(Phase::wire) < 20'300ns);
+  CHECK(path.of(Phase::reduce) == 4us);
 }
 
 TEST_CASE("CriticalPath: a CTA that waited for an SM follows the one that left it") {

@@ -20,6 +20,19 @@ struct RandomWorkload {
   Workload workload;
 };
 
+// Families that hgx-h200 was calibrated for: those of one host.
+inline const std::vector<const FamilyKind*>& calibrated_kinds() {
+  static const std::vector<const FamilyKind*> kinds = [] {
+    const Calibration calibration = load_calibration("hgx-h200");
+    std::vector<const FamilyKind*> found;
+    for (const FamilyKind& kind : kernel_families())
+      for (const KernelFamily& family : calibration.families)
+        if (family.name == kind.name) found.push_back(&kind);
+    return found;
+  }();
+  return kinds;
+}
+
 // One to eight ranks, none to sixty tokens each, any format, fence, mode, mask and launch skew.
 inline RandomWorkload random_workload(std::uint64_t seed) {
   static const auto topology = std::make_shared<const Topology>(load_topology("hgx-h200").topology);
@@ -28,7 +41,7 @@ inline RandomWorkload random_workload(std::uint64_t seed) {
   const auto draw = [&](std::uint64_t below) {
     return static_cast<std::uint32_t>(rng.below(below));
   };
-  RandomWorkload random{&kernel_families()[draw(kernel_families().size())], {}};
+  RandomWorkload random{calibrated_kinds()[draw(calibrated_kinds().size())], {}};
   Workload& workload = random.workload;
   RoutingSpec spec;
   spec.shape.ranks = 1U << draw(4);

@@ -24,6 +24,7 @@ const std::array kDoors = {
     Door{"cuBLASLt", R"(cublasLt\.h)", R"(kernels/overlap/gemm\.cpp)"},
     Door{"CUDA", R"(cuda)", R"((kernels|calibrate|tests/kernels)/.*)"},
     Door{"nlohmann_json", R"(nlohmann/)", R"(sim/base/json\.(hpp|cpp))"},
+    Door{"pugixml", R"(pugixml\.hpp)", R"(topologies/xml_text\.(hpp|cpp))"},
     Door{"zlib", R"(zlib\.h)", R"((sim/base/text_file|traces/byte_stream)\.cpp)"},
     Door{"simdjson", R"(simdjson)", R"(traces/kineto_reader\.cpp)"},
     Door{"SQLite",

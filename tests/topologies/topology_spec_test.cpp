@@ -140,10 +140,11 @@ TEST_CASE("TopologySpec: an unknown key is refused wherever it stands") {
 TEST_CASE("TopologySpec: words that it does not know are answered with those that it does") {
   const std::string text = custom_text(kTwoGpus, kTwoCables);
   CHECK(error_of(replaced(text, "\"custom\"", "\"torus\"")) ==
-        "t.json: /kind: expected one of nvswitch_node, custom, found \"torus\"");
+        "t.json: /kind: expected one of nvswitch_node, rail_optimised, fat_tree, multi_plane, "
+        "dragonfly_plus, nvlink_rack, custom, found \"torus\"");
   CHECK(error_of(replaced(text, "\"gpu\"}", "\"tpu\"}")) ==
-        "t.json: /nodes/0/kind: expected one of gpu, nvswitch, nic, network_switch, cpu, found "
-        "\"tpu\"");
+        "t.json: /nodes/0/kind: expected one of gpu, nvswitch, nic, network_switch, cpu, "
+        "pcie_switch, found \"tpu\"");
   CHECK(error_of(replaced(text, "\"rdma\"", "\"tcp\"")) ==
         "t.json: /links/0/kind: expected one of nvlink, pcie, rdma, c2c, found \"tcp\"");
   CHECK(error_of(replaced(text, "epsim.topology/1", "epsim.topology/2")) ==

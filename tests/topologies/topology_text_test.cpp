@@ -39,6 +39,7 @@ TEST_CASE("topology text: what is written reads back as the same topology, byte 
     CHECK(std::ranges::equal(after.nodes(), before.nodes()));
     CHECK(std::ranges::equal(after.links(), before.links()));
     CHECK(std::ranges::equal(after.sources(), before.sources()));
+    CHECK(after.network_routing() == before.network_routing());
     CHECK(written(after) == written(before));
   }
 }
@@ -105,6 +106,17 @@ TEST_CASE("topology text: what differs between routes is told as a range, and no
         "  routes     6 pairs of GPUs, 1 to 2 links each, 500.0 ns to 2.00 us, 50.0 GB/s to "
         "450.0 GB/s\n"
         "  bisection  500.0 GB/s from the first half of the GPUs to the second\n");
+}
+
+TEST_CASE("topology text: a fabric is told in one screen, its network with it") {
+  const std::string text = describe_topology(load_topology("h100-fat-tree").topology);
+  // By hand: 4 leaves x 4 spines and 8 spines x 2 cores, each two links; 8 hosts x 8 NICs of 50
+  // GB/s.
+  CHECK(text.find("   64 x network_switch -> network_switch rdma    400.0 GB/s") !=
+        std::string::npos);
+  CHECK(text.find("  network    16 NVLink domains, adaptive routing\n") != std::string::npos);
+  CHECK(text.find("  bisection  3.20 TB/s from the first half") != std::string::npos);
+  CHECK(line_count(text) <= 30);
 }
 
 TEST_CASE("topology text: one GPU has no routes to tell of") {

@@ -36,8 +36,14 @@ void for_each_token(const Routing& routing, Claim claim) {
       claim(rank, routing.choices(RankId{rank}, token));
 }
 
-const std::vector<const char*> kGenerated = {
-    "random", "local-rand", "local-same", "remote-rand", "random-same", "zipf:0.9"};
+const std::vector<const char*> kGenerated = {"random",
+                                             "local-rand",
+                                             "local-same",
+                                             "remote-rand",
+                                             "random-same",
+                                             "zipf:0.9",
+                                             "balanced",
+                                             "node-limited:4:2"};
 
 }  // namespace
 
@@ -108,8 +114,85 @@ TEST_CASE("make_routing: the first choice of zipf falls with popularity as 1 / i
   }
 }
 
+TEST_CASE("make_routing: balanced spreads a token over min(ranks, K) ranks and uses all evenly") {
+  // Four ranks of eight experts. Top-3: three ranks, one expert of each. Top-6: all four ranks, two
+  // of them twice.
+  struct Case {
+    std::uint32_t top_k;
+    std::size_t ranks;
+    std::uint32_t most_of_one_rank;
+  };
+  for (const Case& one : {Case{3, 3, 1}, Case{4, 4, 1}, Case{6, 4, 2}}) {
+    CAPTURE(one.top_k);
+    RoutingSpec spec = spec_of("balanced");
+    spec.shape.top_k = one.top_k;
+    std::vector<std::vector<int>> use_of_rank(4, std::vector<int>(4, 0));
+    std::vector<std::vector<int>> use_of_expert(4, std::vector<int>(32, 0));
+    for_each_token(generate(spec), [&](std::uint32_t source, auto choices) {
+      std::vector<std::uint32_t> copies(4, 0);
+      for (const ExpertChoice choice : choices) {
+        const std::size_t expert = expert_of(choice).index();
+        ++copies[expert / 8];
+        ++use_of_rank[source][expert / 8];
+        ++use_of_expert[source][expert];
+      }
+      CHECK(4U - static_cast<std::size_t>(std::ranges::count(copies, 0U)) == one.ranks);
+      CHECK(*std::ranges::max_element(copies) == one.most_of_one_rank);
+    });
+    for (const auto* use : {&use_of_rank, &use_of_expert})
+      for (const std::vector<int>& of_source : *use)
+        CHECK(*std::ranges::max_element(of_source) - *std::ranges::min_element(of_source) <= 1);
+  }
+}
+
+TEST_CASE(
+    "make_routing: node-limited keeps a token within its limit of groups, all of them alike") {
+  // 32 experts in eight groups of four, top-4 in at most two groups.
+  RoutingSpec spec = spec_of("node-limited:8:2");
+  spec.tokens_per_rank = 2000;
+  std::vector<double> use(8, 0.0);
+  std::size_t in_one_group = 0;
+  for_each_token(generate(spec), [&](std::uint32_t, auto choices) {
+    std::set<std::size_t> groups;
+    for (const ExpertChoice choice : choices) groups.insert(expert_of(choice).index() / 4);
+    CHECK(groups.size() <= 2);
+    if (groups.size() == 1) ++in_one_group;
+    for (const std::size_t group : groups) ++use[group];
+  });
+  // All four lie in one group where the 2nd, 3rd and 4th of the random order of what is kept come
+  // from the first one's: 3/31 * 2/30 * 1/29 of all experts before any other group is met. 8000
+  // tokens * 6/26 970 = 1.8, four sigma 5.4.
+  CHECK(in_one_group <= 7);
+  // So a group is used by 8000 * 2/8 = 2000 tokens; sigma sqrt(8000 * 1/4 * 3/4) = 38.7, four 155.
+  for (const double count : use) CHECK(std::abs(count - 2000.0) < 155.0);
+}
+
+TEST_CASE("make_routing: masked picks mask so many choices of each rank, or fewer by repeats") {
+  RoutingSpec spec = spec_of("random");
+  const Routing whole = generate(spec);
+  spec.masked_picks = 10;
+  const Routing masked = generate(spec);
+  for (std::uint32_t rank = 0; rank < 4; ++rank) {
+    const auto before = whole.choices(RankId{rank});
+    const auto after = masked.choices(RankId{rank});
+    const auto count = std::ranges::count(after, kMasked);
+    CHECK(count <= 10);
+    CHECK(count >= 7);  // of 200 choices, ten picks repeat less than once in 4 draws
+    for (std::size_t i = 0; i < before.size(); ++i)
+      CHECK((after[i] == kMasked || after[i] == before[i]));
+  }
+  spec.tokens_per_rank = 0;
+  CHECK(generate(spec).token_count() == 0);
+}
+
 TEST_CASE("make_routing: the same seed gives the same bytes, another stream others") {
-  for (const char* name : {"random", "local-rand", "remote-rand", "random-same", "zipf:0.9"}) {
+  for (const char* name : {"random",
+                           "local-rand",
+                           "remote-rand",
+                           "random-same",
+                           "zipf:0.9",
+                           "balanced",
+                           "node-limited:4:2"}) {
     CAPTURE(name);
     const RoutingSpec spec = spec_of(name);
     CHECK(to_json(generate(spec)) == to_json(generate(spec)));
@@ -180,7 +263,9 @@ TEST_CASE("make_routing: no tokens, one rank, and all masked are routings too") 
 
     spec.masked_fraction = 0.0;
     spec.shape = {.ranks = 1, .experts = 4, .top_k = 4};
-    if (spec.name.kind != "remote-rand") CHECK(generate(spec).token_count() == 50);
+    if (spec.name.kind == "remote-rand") continue;
+    if (spec.name.kind == "node-limited") spec.name = parse_routing_name("node-limited:2:2");
+    CHECK(generate(spec).token_count() == 50);
   }
 }
 
@@ -212,6 +297,12 @@ TEST_CASE("make_routing: a shape that its kind cannot fill is refused") {
             (std::string("s.json: ") + name +
              ": top_k 5 is more than the 4 experts of one rank (16 experts / 4 ranks)")
                 .c_str());
+  refused("node-limited:8:4",
+          {.ranks = 2, .experts = 4, .top_k = 1},
+          "s.json: node-limited:8:4: 4 experts cannot be shared evenly by 8 groups");
+  refused("node-limited:8:2",
+          {.ranks = 2, .experts = 16, .top_k = 5},
+          "s.json: node-limited:8:2: top_k 5 is more than the 4 experts of 2 groups");
   refused("remote-rand",
           {.ranks = 1, .experts = 4, .top_k = 1},
           "s.json: remote-rand: one rank has no other rank to send to");
@@ -259,6 +350,9 @@ TEST_CASE("make_routing: file: reads beside the file that named it, and must hol
                        (file + ": /ranks: expected 8, as asked for, found 4").c_str(),
                        InputError);
   spec.masked_fraction = 0.1;
+  CHECK_THROWS_AS((void)generate(spec), InputError);
+  spec.masked_fraction = 0.0;
+  spec.masked_picks = 1;
   CHECK_THROWS_AS((void)generate(spec), InputError);
   spec = spec_of("file:absent.json");
   spec.folder = folder.path();

@@ -1,0 +1,31 @@
+#include "cli/sized_topologies.hpp"
+
+#include <fmt/format.h>
+
+#include "topologies/registry.hpp"
+
+namespace epsim {
+
+std::uint32_t hosts_of(const Observation& observation) {
+  const std::uint32_t node = observation.gpus_per_node;
+  return node == 0 ? 0 : (observation.ranks + node - 1) / node;
+}
+
+std::shared_ptr<const Topology> SizedTopologies::find(const std::string& preset,
+                                                      const Observation& observation) {
+  auto known = has_hosts_.find(preset);
+  if (known == has_hosts_.end())
+    known = has_hosts_.emplace(preset, has_parameter(preset, "hosts")).first;
+  const std::uint32_t hosts = known->second ? hosts_of(observation) : 0;
+  std::shared_ptr<const Topology>& topology = built_[{preset, hosts}];
+  if (topology) return topology;
+  std::optional<JsonObject> overrides;
+  if (hosts > 0)
+    overrides = JsonDocument::parse(fmt::format("{{\"hosts\": {}}}", hosts), observation.id)
+                    .root()
+                    .object();
+  topology = std::make_shared<const Topology>(load_topology(preset, std::move(overrides)).topology);
+  return topology;
+}
+
+}  // namespace epsim
