@@ -78,7 +78,9 @@ void read_header(const ToolLog& log, std::size_t index, Run& run) {
     if (words[i] == "#wrong" && !run.halves.empty()) run.halves.back().wrong = from_right;
   }
   const auto rates = std::count(words.begin(), words.end(), "algbw");
-  if (run.halves.empty() || run.halves.size() > kVariants.size() ||
+  const bool has_rates = std::all_of(
+      run.halves.begin(), run.halves.end(), [](const Half& half) { return half.rate > 0; });
+  if (run.halves.empty() || run.halves.size() > kVariants.size() || !has_rates ||
       rates != static_cast<std::ptrdiff_t>(run.halves.size()))
     log.fail(index,
              "a column \"time\" before each of one or two columns \"algbw\"",

@@ -107,7 +107,8 @@ Table read_header(const ToolLog& log, std::size_t index, const Settings& setting
     if (!is_whole && name != "tps average") continue;
     const std::string plain = name.substr(0, name.find('['));
     const std::string unit = name.substr(std::min(name.find('['), name.size()));
-    table.columns.emplace(plain, column++);
+    if (!table.columns.emplace(plain, column++).second)
+      log.fail(index, "each column once", fmt::format("\"{}\" twice", plain));
     name.clear();
     if (plain == "BW average")
       table.to_gb_per_s = unit == "[Gb/sec]"                          ? kGigabitToGb
@@ -153,7 +154,9 @@ class Row {
 
  private:
   [[nodiscard]] std::string_view word(std::string_view name) const {
-    return words_[table_.columns.find(name)->second];
+    const auto column = table_.columns.find(name);
+    if (column == table_.columns.end()) fail(fmt::format("a column \"{}\"", name), "none");
+    return words_[column->second];
   }
 
   const ToolLog& log_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/input_error.hpp"
 #include "topologies/registry.hpp"
 
 namespace epsim {
@@ -25,6 +26,14 @@ std::shared_ptr<const Topology> SizedTopologies::find(const std::string& preset,
                     .root()
                     .object();
   topology = std::make_shared<const Topology>(load_topology(preset, std::move(overrides)).topology);
+  // Ranks are laid on GPUs in a row: on hosts of another size they would have other neighbours.
+  if (hosts > 1 && topology->gpu_count() != std::size_t{hosts} * observation.gpus_per_node)
+    throw InputError(observation.id,
+                     "gpus_per_node",
+                     fmt::format("expected {}, as {} has on a host, found {}",
+                                 topology->gpu_count() / hosts,
+                                 preset,
+                                 observation.gpus_per_node));
   return topology;
 }
 

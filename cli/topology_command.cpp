@@ -5,6 +5,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/topology_import.hpp"
+#include "sim/base/input_error.hpp"
 #include "topologies/registry.hpp"
 #include "topologies/topology_drawing.hpp"
 #include "topologies/topology_svg.hpp"
@@ -20,6 +21,8 @@ struct TopologyOptions {
 };
 
 void show(const TopologyOptions& options) {
+  if (options.json == "-" && options.svg == "-")
+    throw InputError("--svg -", "", "only one result goes to stdout");
   const Topology topology = load_topology(options.name).topology;
   if (!options.json.empty()) {
     JsonWriter writer;

@@ -174,6 +174,8 @@ const KernelFamily& Calibration::family(std::string_view name) const {
     if (candidate.name == name) return candidate;
     known += (known.empty() ? "" : ", ") + candidate.name;
   }
+  const FamilyKind* kind = find_family(name);
+  if (kind != nullptr && !kind->calibrated_as.empty()) return family(kind->calibrated_as);
   throw InputError(
       "calibration " + system,
       "/families",

@@ -83,6 +83,7 @@ constexpr std::array kFamilies = {
                .combine = &plan_rdma_low_latency_combine},
     FamilyKind{.name = "ll-many-experts",
                .description = "hypothetical: groups of one warp, which DeepEP cannot launch",
+               .calibrated_as = "deepep-ll-legacy",
                .takes_sms = false,
                .takes_fences = true,
                .takes_split = true,

@@ -14,6 +14,8 @@ namespace epsim {
 struct FamilyKind {
   std::string_view name;
   std::string_view description;
+  // The family whose calibration is taken where a system has none of this one's own.
+  std::string_view calibrated_as = "";
   bool takes_sms;               // the user chooses how many SMs communicate
   bool takes_fences;            // the combine has fence placements
   bool takes_split;             // send and receive halves can be launched apart

@@ -41,6 +41,9 @@ Execution::Execution(const Plan& plan, const Topology& topology, const ExecuteOp
   }
   for (const Cta& cta : plan.ctas) cta_agents_left_.push_back(cta.agent_count);
   for (const Kernel& kernel : plan.kernels) kernel_ctas_left_.push_back(kernel.cta_count);
+  if (!plan.queue_pairs.empty())
+    for (const Link& link : topology.links())
+      link_ends_.push_back({link.target, topology.node(link.target).kind});
   if (options.fluid_fabric) {
     std::vector<Bandwidth> capacities = fabric_.payload_rates();
     const auto first_cta = static_cast<std::uint32_t>(capacities.size());
@@ -91,6 +94,9 @@ void Execution::fetch(const Event& event) const {
                            event.kind == Event::Kind::issued || event.kind == Event::Kind::posted ||
                            event.kind == Event::Kind::unstalled || event.kind == Event::Kind::hop;
   if (wakes_agent) __builtin_prefetch(&agents_[event.subject], 1);
+  if (event.kind == Event::Kind::add) __builtin_prefetch(&flags_[event.subject], 1);
+  if (event.kind == Event::Kind::arrive || event.kind == Event::Kind::fetch)
+    __builtin_prefetch(messages_.address(event.subject), 1);
 }
 
 void Execution::handle(const Event& event) {
@@ -272,6 +278,8 @@ void Execution::check_all_ended() const {
                           operation.target,
                           operation.count));
   }
+  for (const QueuePairState& pair : queue_pairs_)
+    check(pair.delivered == pair.posted, "a doorbell announces every post, and all arrive");
 }
 
 Timeline execute(const Plan& plan, const Topology& topology, const ExecuteOptions& options) {

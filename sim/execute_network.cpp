@@ -34,6 +34,7 @@ void Execution::hand_over(std::uint32_t agent) {
       messages_.put({.operation = index,
                      .agent = agent,
                      .queue = queue,
+                     .target = plan_.queue_pairs[queue].target.value,
                      .sequence = state.posted++,
                      .size = is_signal(operation) ? kAtomicBytes : operation.count});
   if (state.first_silent == kNobody)
@@ -87,8 +88,8 @@ void Execution::enter_nic(std::uint32_t m) {
     const std::uint32_t size = messages_[m].size;
     tail = fabric_.cross(link, size, head, tail).arrived;
     head = tail - fabric_.occupancy(link, size);
-    at = topology_.link(link).target;
-    const NodeKind kind = topology_.node(at).kind;
+    at = link_ends_[link.index()].node;
+    const NodeKind kind = link_ends_[link.index()].kind;
     if (kind == NodeKind::gpu) return reach_gpu(m, tail);
     if (kind == NodeKind::network_switch)
       return queue_.schedule(tail, Event{m, 0, link.value, 0, Event::Kind::arrive});
@@ -99,15 +100,15 @@ void Execution::enter_nic(std::uint32_t m) {
 // else, so that who enters them first arrives first.
 void Execution::travel(NetworkStep step) {
   const NetworkMessage& message = messages_[step.message];
-  const GpuId target{plan_.queue_pairs[message.queue].target.value};
+  const GpuId target{message.target};
   for (;;) {
-    const NodeId at = topology_.link(step.crossed).target;
+    const NodeId at = link_ends_[step.crossed.index()].node;
     const Instant head = step.tail - fabric_.occupancy(step.crossed, message.size);
     const auto links = topology_.network_links(at, target);
     check(!links.empty(), "a switch leads on to every GPU");
     step.crossed = choose(links, message.queue, at);
     step.tail = fabric_.cross(step.crossed, message.size, head, step.tail).arrived;
-    const NodeKind kind = topology_.node(topology_.link(step.crossed).target).kind;
+    const NodeKind kind = link_ends_[step.crossed.index()].kind;
     if (kind == NodeKind::gpu) return reach_gpu(step.message, step.tail);
     if (kind == NodeKind::network_switch)
       return queue_.schedule(step.tail,

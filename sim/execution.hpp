@@ -98,10 +98,17 @@ struct NetworkMessage {
   std::uint32_t operation;
   std::uint32_t agent;
   std::uint32_t queue;
+  std::uint32_t target;    // rank
   std::uint32_t sequence;  // among all of its queue pair
   std::uint32_t size;      // bytes
   std::uint32_t next =
       kNobody;  // waits behind this one: for a doorbell, or for its turn to be seen
+};
+
+// Where a link leads, in few bytes: messages ask at every hop.
+struct LinkEnd {
+  NodeId node;
+  NodeKind kind;
 };
 
 // A message that has crossed a link, its last byte at `tail`.
@@ -253,6 +260,7 @@ class Execution {
   std::vector<QueuePairState> queue_pairs_;
   std::vector<NicState> nics_;  // one a rank, if there are queue pairs
   Pool<NetworkMessage> messages_;
+  std::vector<LinkEnd> link_ends_;  // by link, if there are queue pairs
 };
 
 }  // namespace epsim

@@ -21,6 +21,8 @@ class Pool {
     return slot;
   }
   [[nodiscard]] T& operator[](std::uint32_t slot) { return values_[slot]; }
+  // To be fetched ahead of its use.
+  [[nodiscard]] const T* address(std::uint32_t slot) const { return &values_[slot]; }
   void release(std::uint32_t slot) { free_.push_back(slot); }
 
  private:

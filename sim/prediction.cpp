@@ -2,6 +2,11 @@
 
 #include <cmath>
 
+#include <fmt/format.h>
+
+#include "models/network_constants.hpp"
+#include "sim/base/input_error.hpp"
+
 namespace epsim {
 namespace {
 
@@ -17,6 +22,29 @@ bool within(std::int64_t value, std::int64_t low, std::int64_t high) {
   return value >= low && value <= high;
 }
 
+// Scenarios are refused earlier, at their place in the file; records of observations here.
+void check_reach(const Workload& workload, const FamilyKind& kind, const ConstantSet& hardware) {
+  bool is_one_domain = true;
+  for (std::uint32_t r = 1; r < workload.rank_count(); ++r)
+    is_one_domain = is_one_domain && workload.share_nvlink(0, r);
+  const bool posts = !is_one_domain || (kind.needs_network && workload.rank_count() > 1);
+  if (!posts) return;
+  const std::string& system = workload.topology->name();
+  if (!kind.takes_network)
+    throw InputError(
+        system,
+        "",
+        fmt::format("ranks lie in several NVLink domains, which {} cannot join", kind.name));
+  if (!workload.topology->has_network())
+    throw InputError(
+        system, "", fmt::format("{} posts to NICs, of which there are none", kind.name));
+  if (!has_network(hardware))
+    throw InputError(
+        system,
+        "",
+        fmt::format("{} posts to NICs; expected network constants, found none", kind.name));
+}
+
 }  // namespace
 
 Prediction predict(MoeOperation operation,
@@ -25,6 +53,7 @@ Prediction predict(MoeOperation operation,
                    const ConstantSet& hardware,
                    const ConstantSet& family,
                    const ExecuteOptions& options) {
+  check_reach(workload, kind, hardware);
   const auto make_plan = operation == MoeOperation::dispatch ? kind.dispatch : kind.combine;
   Prediction prediction{.operation = operation,
                         .plan = make_plan(workload, hardware, family),
@@ -55,7 +84,8 @@ LatencyInterval interval_of(const Prediction& prediction,
   const double sigma = family.fit.residual_sigma * (in_range(workload, family) ? 1.0 : kFarther);
   double variance = sigma * sigma;
   const auto& names = family.fit.fitted;
-  if (prediction.timeline.event_count < kSlowPlan) {
+  // Of a fold too: who asks for thousands of ranks wants an answer in a second.
+  if (prediction.timeline.event_count < kSlowPlan && workload.fold.planned == 0) {
     // J C J^T with the derivatives of log latency by log constant.
     std::vector<double> slope;
     for (const std::string& name : names) {

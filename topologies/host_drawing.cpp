@@ -33,10 +33,6 @@ void HostDrawing::join_switch(NodeId gpu_node, NodeId nvswitch, Bandwidth bandwi
   links.back().sharing = LinkSharing::fair;
 }
 
-std::string counted(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::optional<Bandwidth> pcie_bandwidth(double gigatransfers, int lanes) {
   // PCI Express Base Specification: 8b/10b at first, then 128b/130b, then flits of 256 bytes of
   // which 236 are packets.

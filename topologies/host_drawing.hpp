@@ -41,9 +41,6 @@ inline constexpr Duration kLeafLatency{550'000};   // from a NIC, with the switc
 inline constexpr Duration kCableLatency{100'000};  // to a NIC
 inline constexpr Bandwidth kSocketBandwidth{22e9};
 
-// "1 NIC", "8 NICs".
-[[nodiscard]] std::string counted(std::size_t count, std::string_view noun);
-
 // What a PCIe link carries each way, after its line code. Nothing where no such link exists.
 [[nodiscard]] std::optional<Bandwidth> pcie_bandwidth(double gigatransfers, int lanes);
 

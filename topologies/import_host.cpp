@@ -8,6 +8,7 @@
 
 #include "sim/base/input_error.hpp"
 #include "sim/base/quantity_text.hpp"
+#include "topologies/count_text.hpp"
 #include "topologies/import_nccl_xml.hpp"
 #include "topologies/import_topo_matrix.hpp"
 

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/quantity_text.hpp"
+#include "topologies/count_text.hpp"
 #include "topologies/xml_text.hpp"
 
 namespace epsim {

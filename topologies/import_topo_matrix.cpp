@@ -10,6 +10,7 @@
 #include "sim/base/check.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/quantity_text.hpp"
+#include "topologies/count_text.hpp"
 #include "topologies/topo_matrix.hpp"
 
 namespace epsim {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/quantity_text.hpp"
+#include "topologies/count_text.hpp"
 #include "topologies/topology_boxes.hpp"
 #include "topologies/topology_words.hpp"
 

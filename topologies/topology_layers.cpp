@@ -52,8 +52,8 @@ std::vector<std::uint32_t> hosts_by_name(const Topology& topology, TopologyLayer
   return host_of;
 }
 
-// Nodes without a host that hang together join the only host they touch; with a GPU among them and
-// no host in touch they are one themselves; those between hosts are nobody's.
+// Nodes without a host that hang together join the only host they touch; else, with a GPU among
+// them, they are one themselves; those between hosts are nobody's.
 void hosts_by_links(const Topology& topology,
                     const Neighbours& neighbours,
                     std::vector<std::uint32_t>& host_of,
@@ -80,7 +80,7 @@ void hosts_by_links(const Topology& topology,
       }
     }
     std::uint32_t host = touched.size() == 1 ? *touched.begin() : kNobody;
-    if (touched.empty() && has_gpu) {
+    if (touched.size() != 1 && has_gpu) {
       host = static_cast<std::uint32_t>(layers.hosts.size());
       layers.hosts.emplace_back();
     }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/quantity_text.hpp"
+#include "topologies/count_text.hpp"
 
 namespace epsim {
 namespace {
@@ -21,10 +22,6 @@ std::string cache_text(Bytes size) {
   constexpr std::int64_t kMebibyte = 1 << 20;
   if (size.count % kMebibyte != 0) return to_text(size);
   return fmt::format("{} MiB", size.count / kMebibyte);
-}
-
-std::string plural(std::size_t count, std::string_view noun) {
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
 // The one node that is not a GPU, if there is exactly one and every link starts or ends there.
@@ -116,7 +113,7 @@ std::string link_lines(const Topology& topology) {
 std::string network_line(const Topology& topology) {
   if (!topology.has_network()) return "";
   return fmt::format("  network    {}, {} routing\n",
-                     plural(topology.nvlink_domain_count(), "NVLink domain"),
+                     counted(topology.nvlink_domain_count(), "NVLink domain"),
                      kNetworkRoutingNames[static_cast<std::size_t>(topology.network_routing())]);
 }
 
@@ -207,8 +204,8 @@ std::string describe_topology(const Topology& topology) {
                       to_text(gpu.hbm_bandwidth),
                       cache_text(gpu.l2_size));
   text += fmt::format("  graph      {}, {}\n",
-                      plural(topology.nodes().size(), "node"),
-                      plural(topology.links().size(), "one-way link"));
+                      counted(topology.nodes().size(), "node"),
+                      counted(topology.links().size(), "one-way link"));
   text += link_lines(topology) + network_line(topology) + route_lines(topology);
   for (const std::string& source : topology.sources())
     text += fmt::format("  source     {}\n", source);

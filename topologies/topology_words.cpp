@@ -1,4 +1,5 @@
 #include "topologies/topology_words.hpp"
+#include "topologies/count_text.hpp"
 
 #include <algorithm>
 #include <map>
@@ -188,11 +189,6 @@ void write_frames(const TopologyLayers& layers, std::vector<DrawnFrame>& frames)
 }
 
 }  // namespace
-
-std::string counted(std::size_t count, std::string_view noun) {
-  const std::string_view plural = noun.ends_with("ch") || noun.ends_with('s') ? "es" : "s";
-  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : plural);
-}
 
 std::string end_text(const Topology& topology,
                      const TopologyLayers& layers,

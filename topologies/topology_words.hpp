@@ -21,7 +21,4 @@ void write_words(const Topology& topology,
                                    const TopologyBoxes& boxes,
                                    std::size_t box);
 
-// "1 host", "2 hosts", "3 switches".
-[[nodiscard]] std::string counted(std::size_t count, std::string_view noun);
-
 }  // namespace epsim

@@ -193,6 +193,9 @@ TEST_CASE("Scenario: low-latency options that break the format are refused at th
           "/kernel/split_gap: expected a time that is not negative, found \"-20 us\"");
   refused("7168", "7000", "/hidden: expected a multiple of 128 channels, found 7000");
   refused("7168", "0", "/hidden: expected a whole number from 128 to 65536, found 0");
+  refused("\"hidden\"",
+          "\"dispatch\": {\"format\": \"nvfp4\"}, \"hidden\"",
+          "/dispatch/format: expected one of fp8, bf16, found \"nvfp4\"");
   refused("\"seed\": 7",
           "\"seed\": 7, \"operations\": []",
           "/operations: expected \"dispatch\", \"combine\" or both, found an array of 0");

@@ -273,6 +273,16 @@ TEST_CASE("topology drawing: cables that are slower one way say both, and one-wa
   CHECK(has_line(drawn(sketch.parts), "a \u2013 b\nPCIe 32.0 GB/s one way, 400.0 ns"));
 }
 
+TEST_CASE("topology drawing: a GPU without a host between two that have one is drawn too") {
+  Sketch sketch("between");
+  const NodeId nvswitch = sketch.node("nvswitch0", NodeKind::nvswitch);
+  for (const char* name : {"host0.gpu0", "host1.gpu0", "gpu9"})
+    sketch.cable(sketch.node(name, NodeKind::gpu), nvswitch, LinkKind::nvlink, 450e9);
+  const TopologyDrawing drawing = drawn(sketch.parts);
+  CHECK(box_of(drawing, "gpu9").tooltip.starts_with("gpu9\nGPU H100\n"));
+  CHECK(has_line(drawing, "gpu9 \u2013 nvswitch0\nNVLink 450.0 GB/s each way, 250.0 ns"));
+}
+
 TEST_CASE("topology svg: tags balance, and names with < and & stay text") {
   Sketch sketch("a <b> & \"c\"");
   const NodeId a = sketch.node("x<1>", NodeKind::gpu);
