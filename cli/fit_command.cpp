@@ -51,12 +51,9 @@ std::vector<double> predict_all(const std::vector<const FitCase*>& cases,
                                 const Constants& constants) {
   std::vector<double> latencies(cases.size());
   tbb::parallel_for(std::size_t{0}, cases.size(), [&](std::size_t i) {
-    latencies[i] = to_us(predict(cases[i]->observation->op,
-                                 cases[i]->workload,
-                                 kind,
-                                 constants.hardware,
-                                 constants.family)
-                             .latency);
+    const Prediction prediction = predict(
+        cases[i]->observation->op, cases[i]->workload, kind, constants.hardware, constants.family);
+    latencies[i] = to_us(stated_latency(prediction, kind));
   });
   return latencies;
 }

@@ -19,13 +19,15 @@ std::shared_ptr<const Topology> SizedTopologies::find(const std::string& preset,
     known = has_hosts_.emplace(preset, has_parameter(preset, "hosts")).first;
   const std::uint32_t hosts = known->second ? hosts_of(observation) : 0;
   std::shared_ptr<const Topology>& topology = built_[{preset, hosts}];
-  if (topology) return topology;
-  std::optional<JsonObject> overrides;
-  if (hosts > 0)
-    overrides = JsonDocument::parse(fmt::format("{{\"hosts\": {}}}", hosts), observation.id)
-                    .root()
-                    .object();
-  topology = std::make_shared<const Topology>(load_topology(preset, std::move(overrides)).topology);
+  if (!topology) {
+    std::optional<JsonObject> overrides;
+    if (hosts > 0)
+      overrides = JsonDocument::parse(fmt::format("{{\"hosts\": {}}}", hosts), observation.id)
+                      .root()
+                      .object();
+    topology =
+        std::make_shared<const Topology>(load_topology(preset, std::move(overrides)).topology);
+  }
   // Ranks are laid on GPUs in a row: on hosts of another size they would have other neighbours.
   if (hosts > 1 && topology->gpu_count() != std::size_t{hosts} * observation.gpus_per_node)
     throw InputError(observation.id,

@@ -19,7 +19,8 @@ namespace epsim {
 class SizedTopologies {
  public:
   // `preset` with as many hosts as the observation fills, where it has a parameter "hosts"; else
-  // the preset as it is. Throws InputError where the preset cannot be built.
+  // the preset as it is. Throws InputError where the preset cannot be built, or its hosts are of
+  // another size than several of the observation.
   [[nodiscard]] std::shared_ptr<const Topology> find(const std::string& preset,
                                                      const Observation& observation);
 

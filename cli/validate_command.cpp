@@ -84,6 +84,8 @@ ValidationRecord validate_record(const Case& c, bool quick) {
   KernelFamily known = family;
   if (quick) known.fit.fitted.clear();  // nothing to move: what is left is the residuals' sigma
   const LatencyInterval interval = interval_of(prediction, workload, *c.calibration, known);
+  const double stated = to_us(stated_latency(prediction, kind));
+  const double share = stated / to_us(prediction.latency);
   bool fitted = false;
   for (const FitResidual& residual : family.fit.residuals)
     if (residual.id == observation.id && residual.fitted) fitted = true;
@@ -93,9 +95,9 @@ ValidationRecord validate_record(const Case& c, bool quick) {
           .system = observation.system,
           .ranks = observation.ranks,
           .measured_us = observation.latency_us,
-          .predicted_us = to_us(prediction.latency),
-          .low_us = interval.low_us,
-          .high_us = interval.high_us,
+          .predicted_us = stated,
+          .low_us = interval.low_us * share,
+          .high_us = interval.high_us * share,
           .in_range = in_range(workload, family),
           .fitted = fitted,
           .held_out = observation.held_out};

@@ -31,6 +31,8 @@ struct FamilyKind {
   // the source's test masks at random on each rank, and what "random" means there.
   std::uint32_t masked_picks = 0;
   std::string_view random_means = "random";
+  bool states_means =
+      false;  // over ranks, of each one's own kernel time; else last start to last end
   std::span<const ConstantSpec> (*constants)();
   Plan (*dispatch)(const Workload&, const ConstantSet& hardware, const ConstantSet& family);
   Plan (*combine)(const Workload&, const ConstantSet& hardware, const ConstantSet& family);

@@ -75,6 +75,10 @@ Prediction predict(MoeOperation operation,
   return prediction;
 }
 
+Duration stated_latency(const Prediction& prediction, const FamilyKind& kind) {
+  return kind.states_means ? prediction.timeline.mean_latency(prediction.plan) : prediction.latency;
+}
+
 LatencyInterval interval_of(const Prediction& prediction,
                             const Workload& workload,
                             const Calibration& calibration,

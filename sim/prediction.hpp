@@ -23,6 +23,9 @@ struct Prediction {
                                  const ConstantSet& family,
                                  const ExecuteOptions& options = {});
 
+// What its sources would state of it: the latency, or a mean over ranks (FamilyKind::states_means).
+[[nodiscard]] Duration stated_latency(const Prediction& prediction, const FamilyKind& kind);
+
 // The interval that a fit's residuals and its covariance leave around a latency: p10 to p90 of what
 // a further measurement should give.
 inline constexpr int kIntervalPercent = 80;

@@ -37,7 +37,9 @@ struct Timeline {
 
   // Last rank's kernel start to last rank's kernel end, over all kernels.
   [[nodiscard]] Duration aligned_latency(const Plan& plan) const;
-  // The same over the kernels of one name: the send or the receive half of a split.
+  // Each rank's own start to its own end, all kernels between; the mean over ranks.
+  [[nodiscard]] Duration mean_latency(const Plan& plan) const;
+  // Aligned, over the kernels of one name: the send or the receive half of a split.
   [[nodiscard]] Duration aligned_latency(const Plan& plan, std::string_view kernel_name) const;
 };
 

@@ -166,6 +166,9 @@ TEST_CASE("nccl-tests: wrong values, wrong headers and cut logs are refused") {
   CHECK(
       error_of(with(kNccl, "time   algbw", "span   algbw")).find("a column \"time\" before each") !=
       std::string::npos);
+  CHECK(
+      error_of(with(kNccl, "time   algbw", "algbw   time")).find("a column \"time\" before each") !=
+      std::string::npos);
   CHECK(error_of(with(kNccl, "(us)", "(ms)")) == "no error");  // one is left
   CHECK(error_of(with(with(kNccl, "(us)", "(ms)"), "(us)", "(ms)")).find("line 11") !=
         std::string::npos);
@@ -235,6 +238,10 @@ TEST_CASE("perftest: odd numbers, other units and cut logs are refused") {
         "1.79, 1.47, 5.41 and 2.03");
   CHECK(error_of(with(kLatency, "t_min[usec]", "t_min[cycles]")) ==
         "run.txt: line 7: expected times in [usec], found \"[cycles]\"");
+  CHECK(error_of(with(kLatency, "t_max[usec]", "t_min[usec]")) ==
+        "run.txt: line 7: expected each column once, found \"t_min\" twice");
+  CHECK(error_of(with(kLatency, "t_max[usec]", "t_most[usec]")) ==
+        "run.txt: line 9: expected a column \"t_max\", found none");
   CHECK(error_of(with(kLatency, "0.18   ", "")) ==
         "run.txt: line 9: expected 9 columns as in the header, found 8");
   CHECK(error_of(with(kLatency, "RDMA_Write", "Raw_Ethernet")).find("RDMA_Write, RDMA_Read") !=

@@ -158,3 +158,17 @@ TEST_CASE("sized topologies: a preset without hosts is built once, whatever the 
   CHECK(topologies.find("hgx-h200", observation) == topology);
   CHECK(topology->gpu_count() == 8);
 }
+
+TEST_CASE("sized topologies: hosts of another size than several that were measured are refused") {
+  SizedTopologies topologies;
+  Observation observation = observed("one", 16, 1);
+  observation.gpus_per_node = 8;
+  CHECK(topologies.find("hgx-h800-cx7", observation)->gpu_count() == 16);
+  observation.ranks = 8;
+  observation.gpus_per_node = 4;
+  CHECK_THROWS_WITH_AS((void)topologies.find("hgx-h800-cx7", observation),
+                       "one: gpus_per_node: expected 8, as hgx-h800-cx7 has on a host, found 4",
+                       InputError);
+  observation.ranks = 4;  // one host, half used
+  CHECK(topologies.find("hgx-h800-cx7", observation)->gpu_count() == 8);
+}

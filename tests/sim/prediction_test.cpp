@@ -1,10 +1,12 @@
 #include "sim/prediction.hpp"
 
 #include <cmath>
+#include <string>
 
 #include <doctest/doctest.h>
 
-#include "tests/support/round_constants.hpp"
+#include "sim/base/input_error.hpp"
+#include "tests/support/round_hosts.hpp"
 
 using namespace epsim;
 
@@ -42,6 +44,28 @@ KernelFamily family(double residual_sigma) {
 }
 
 }  // namespace
+
+TEST_CASE("Prediction: hosts that a family, a fabric or a calibration cannot join are refused") {
+  Workload workload = four_tokens();
+  workload.topology = round_hosts({.hosts = 2, .gpus_per_host = 1, .sms = 4});
+  const auto error_of = [&](const char* family, const ConstantSet& hardware) {
+    try {
+      (void)predict(
+          MoeOperation::dispatch, workload, *find_family(family), hardware, round_low_latency());
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  CHECK(error_of("deepep-ll-1.2.1", round_network_hardware()) == "no error");
+  CHECK(error_of("deepep-ll-1.2.1", round_hardware()) ==
+        "round hosts: deepep-ll-1.2.1 posts to NICs; expected network constants, found none");
+  CHECK(error_of("epsim-ll", round_network_hardware()) ==
+        "round hosts: ranks lie in several NVLink domains, which epsim-ll cannot join");
+  workload.topology = round_topology();
+  CHECK(error_of("deepep-ll-v1-rdmaonly", round_network_hardware()) ==
+        "round: deepep-ll-v1-rdmaonly posts to NICs, of which there are none");
+}
 
 TEST_CASE("Prediction: it plans and executes the operation that was asked for") {
   const Workload workload = four_tokens();
