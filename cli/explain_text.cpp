@@ -9,9 +9,6 @@
 namespace epsim {
 namespace {
 
-constexpr std::array<std::string_view, kOpKinds> kOpNames = {
-    "work", "serve", "load", "put", "drain", "signal", "wait", "fence", "barrier"};
-
 // By Role.
 constexpr std::array<std::string_view, kRoleNames.size()> kRoleTexts = {
     "cast a token together, then send one message of it each",
@@ -34,10 +31,10 @@ constexpr std::array<std::string_view, kRoleNames.size()> kRoleTexts = {
 
 std::string counts_text(const RoleSummary& role) {
   std::string text;
-  for (std::size_t kind = 0; kind < kOpKinds; ++kind)
+  for (std::size_t kind = 0; kind < kOpKindNames.size(); ++kind)
     if (role.operations[kind] > 0)
-      text +=
-          fmt::format("{}{} {}", text.empty() ? "" : ", ", role.operations[kind], kOpNames[kind]);
+      text += fmt::format(
+          "{}{} {}", text.empty() ? "" : ", ", role.operations[kind], kOpKindNames[kind]);
   if (role.moved.count > 0) text += fmt::format("; moves {}", to_text(role.moved));
   return text;
 }
@@ -114,8 +111,8 @@ std::vector<RoleSummary> summarize_roles(const Plan& plan) {
     ++found->agents;
     for (const Operation& operation : plan.operations_of(agent)) {
       ++found->operations[static_cast<std::size_t>(operation.kind)];
-      const bool moves = operation.kind == OpKind::put || operation.kind == OpKind::serve ||
-                         operation.kind == OpKind::load;
+      const bool moves = operation.kind == OpKind::put || operation.kind == OpKind::post ||
+                         operation.kind == OpKind::serve || operation.kind == OpKind::load;
       if (moves) found->moved.count += operation.count;
     }
   }
@@ -153,8 +150,8 @@ void write_explanation(const Prediction& prediction, const Topology& topology, J
     writer.begin_object().field("kernel", role.kernel).field("role", kRoleNames[index]);
     writer.field("does", kRoleTexts[index]).field("agent_count", role.agents);
     writer.key("operation_counts").begin_object();
-    for (std::size_t kind = 0; kind < kOpKinds; ++kind)
-      if (role.operations[kind] > 0) writer.field(kOpNames[kind], role.operations[kind]);
+    for (std::size_t kind = 0; kind < kOpKindNames.size(); ++kind)
+      if (role.operations[kind] > 0) writer.field(kOpKindNames[kind], role.operations[kind]);
     writer.end_object().field("moved_bytes", role.moved.count).end_object();
   }
   writer.end_array().key("bounds").begin_array();

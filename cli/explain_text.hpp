@@ -14,15 +14,13 @@
 
 namespace epsim {
 
-inline constexpr std::size_t kOpKinds = 9;
-
 // All agents of one kernel name and role, over all ranks.
 struct RoleSummary {
   std::string kernel;
   Role role;
   std::size_t agents = 0;
-  std::array<std::size_t, kOpKinds> operations{};  // by OpKind
-  Bytes moved{};                                   // by put, serve and load
+  std::array<std::size_t, kOpKindNames.size()> operations{};  // by OpKind
+  Bytes moved{};                                              // by put, post, serve and load
 };
 
 [[nodiscard]] std::vector<RoleSummary> summarize_roles(const Plan& plan);

@@ -179,6 +179,22 @@ class TraceWriter {
     }
   }
 
+  // Where an operation sends something, or -1.
+  [[nodiscard]] std::int64_t target_rank(const Operation& operation) const {
+    const Plan& plan = prediction_->plan;
+    switch (operation.kind) {
+      case OpKind::put:
+        return operation.target;
+      case OpKind::post:
+        return plan.queue_pairs[operation.target].target.value;
+      case OpKind::signal:
+      case OpKind::post_signal:
+        return plan.flags[operation.target].home.value;
+      default:
+        return -1;
+    }
+  }
+
   // What the operations moved, and where to if that is one place.
   [[nodiscard]] std::string args_of(std::uint32_t begin, std::uint32_t end) const {
     const Plan& plan = prediction_->plan;
@@ -187,13 +203,11 @@ class TraceWriter {
     bool is_one = true;
     for (std::uint32_t i = begin; i < end; ++i) {
       const Operation& operation = plan.operations[i];
-      const bool moves = operation.kind == OpKind::put || operation.kind == OpKind::serve ||
-                         operation.kind == OpKind::load;
+      const bool moves = operation.kind == OpKind::put || operation.kind == OpKind::post ||
+                         operation.kind == OpKind::serve || operation.kind == OpKind::load;
       if (moves) bytes += operation.count;
-      if (operation.kind != OpKind::put && operation.kind != OpKind::signal) continue;
-      const std::int64_t rank = operation.kind == OpKind::put
-                                    ? operation.target
-                                    : plan.flags[operation.target].home.value;
+      const std::int64_t rank = target_rank(operation);
+      if (rank < 0) continue;
       is_one = is_one && (target < 0 || target == rank);
       target = rank;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -134,6 +135,14 @@ void add_leaf(const std::vector<NicPort>& ports, TopologyParts& parts) {
   }
 }
 
+// NICs bring names of their own; a file whose names are not different could not be read back.
+void check_names(const TopologyParts& parts) {
+  std::set<std::string_view> names;
+  for (const Node& node : parts.nodes)
+    if (!names.insert(node.name).second)
+      throw InputError(parts.file, node.name, "a NIC has the name of another node; rename it");
+}
+
 // Bytes that no text has tell a binary file.
 bool is_text(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) {
@@ -172,6 +181,7 @@ Topology join_hosts(const HostDrawing& host, const HostChoices& choices, std::st
       all_ports.push_back({.nic = copy.id(port.nic), .speed = port.speed});
   }
   if (!all_ports.empty()) add_leaf(all_ports, parts);
+  check_names(parts);
   return Topology(std::move(parts));
 }
 

@@ -88,6 +88,9 @@ TEST_CASE("Import of a host: NICs are chosen by name, and their speed is asked f
   CHECK(import_host(kOneGpu, "t.txt", choices).has_network());
   choices.nics = {"mlx5_0"};
   CHECK(error_of(kOneGpu, choices) == "t.txt: --nics: no NIC \"mlx5_0\"; there are NIC0");
+  choices.nics.clear();
+  CHECK(error_of(kOneGpu + "NIC0: cpu0\n", choices) ==
+        "t.txt: cpu0: a NIC has the name of another node; rename it");
   choices.nics = {"NIC0"};
   choices.host_count = 3000;
   CHECK(error_of(kOneGpu, choices) ==
