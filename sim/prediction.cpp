@@ -15,7 +15,7 @@ constexpr double kReach = 1.2816;  // sigmas to each side that hold kIntervalPer
 // a rebuilt kernel the rms error was 3.6 % at the fitted hidden size, experts, top-k, ranks and
 // routing, and 5.6 % elsewhere, 1.55 times as much.
 constexpr double kFarther = 1.5;
-constexpr std::uint64_t kSlowPlan = 3'000'000;  // events beyond which the covariance is left out
+constexpr std::uint64_t kSlowPlan = 1'000'000;  // events beyond which the covariance is left out
 constexpr double kStep = 0.05;                  // of a constant's logarithm
 
 bool within(std::int64_t value, std::int64_t low, std::int64_t high) {
