@@ -20,7 +20,7 @@ std::string text_of(const std::string& kernel, const std::string& more = "") {
 }
 
 const std::string kLowLatency = R"({"family": "deepep-ll-1.2.1"})";
-const std::string kRingsOfPlan = R"({"family": "deepep-intranode-1.2.1", "sms": 4})";
+const std::string kRingKernel = R"({"family": "deepep-intranode-1.2.1", "sms": 4})";
 
 CheckedProgram check(const std::string& text, MoeOperation operation, CheckOptions options = {}) {
   const Scenario scenario = read_scenario(JsonDocument::parse(text, "s.json"), ".");
@@ -89,12 +89,12 @@ TEST_CASE("check of a scenario: what no fence closes points to the kernel and ha
 }
 
 TEST_CASE("check of a scenario: a ring's receivers leave E1, and one fence a chunk closes it") {
-  const CheckedProgram open = check(text_of(kRingsOfPlan), MoeOperation::dispatch);
+  const CheckedProgram open = check(text_of(kRingKernel), MoeOperation::dispatch);
   REQUIRE(find_kind(open, HazardKind::stale_read) != nullptr);
   CHECK(open.pointer_of(0) == "/dispatch/fence");
-  const std::string fenced = text_of(kRingsOfPlan, R"(, "dispatch": {"fence": "P1b"})");
+  const std::string fenced = text_of(kRingKernel, R"(, "dispatch": {"fence": "P1b"})");
   CHECK(find_kind(check(fenced, MoeOperation::dispatch), HazardKind::stale_read) == nullptr);
-  const std::string threads = text_of(kRingsOfPlan, R"(, "dispatch": {"fence": "P5"})");
+  const std::string threads = text_of(kRingKernel, R"(, "dispatch": {"fence": "P5"})");
   CHECK(find_kind(check(threads, MoeOperation::dispatch), HazardKind::stale_read) != nullptr);
 }
 
