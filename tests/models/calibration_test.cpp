@@ -143,7 +143,8 @@ TEST_CASE("Calibration: a file that breaks the format is refused at the place th
 
 TEST_CASE("Calibration: a name that is neither embedded nor a file says which there are") {
   CHECK_THROWS_WITH_AS((void)load_calibration("hgx-h999"),
-                       "hgx-h999: expected a calibration file or one of gb200-nvl72, hgx-h200",
+                       "hgx-h999: expected a calibration file or one of gb200-nvl72, hgx-h100, "
+                       "hgx-h200, hgx-h800-cx7, hgx-hopper-ib400",
                        InputError);
   CHECK_FALSE(has_calibration("hgx-h999"));
 }
