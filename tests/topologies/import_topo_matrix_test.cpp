@@ -1,4 +1,5 @@
 #include "topologies/import_topo_matrix.hpp"
+#include "tests/support/imported_topology.hpp"
 
 #include <algorithm>
 #include <string>
@@ -38,25 +39,6 @@ std::string error_of(const std::string& text, const std::string& gpu = "H100") {
     return error.what();
   }
   return "";
-}
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  const auto at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  return text.replace(at, from.size(), to);
-}
-
-std::ptrdiff_t count_of(const Topology& topology, NodeKind kind) {
-  return std::count_if(topology.nodes().begin(), topology.nodes().end(), [&](const Node& node) {
-    return node.kind == kind;
-  });
-}
-
-const Link& link_named(const Topology& topology, const std::string& name) {
-  for (std::uint32_t id = 0; id < topology.links().size(); ++id)
-    if (topology.link_name(LinkId{id}) == name) return topology.link(LinkId{id});
-  FAIL("no link " << name);
-  return topology.link(LinkId{0});
 }
 
 bool has_source(const Topology& topology, const std::string& part) {
