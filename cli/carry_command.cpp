@@ -77,8 +77,12 @@ void add_carry_verb(CLI::App& calibrate) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb =
       calibrate.add_subcommand("carry", "guess constants of a system from those of another");
-  verb->add_option("--from", options->from, "calibration of the measured system")->required();
-  verb->add_option("--to", options->to, "topology preset of the other one")->required();
+  verb->add_option("--from", options->from, "calibration of the measured system")
+      ->type_name("CALIBRATION|FILE")
+      ->required();
+  verb->add_option("--to", options->to, "topology preset of the other one")
+      ->type_name("TOPOLOGY")
+      ->required();
   verb->add_option(
           "--kernel", options->kernels, "families to carry over: NAME, or NAME=MEASURED-NAME")
       ->required();

@@ -78,7 +78,8 @@ void add_check_command(CLI::App& app) {
   verb->add_flag("--lenient", request.options.lenient, "accept a proxy fence anywhere on the path");
   verb->add_flag("--placements", options->placements, "compare all fence placements of scenarios");
   verb->add_flag("--eager", request.eager, "of scenarios: their calls are not captured in a graph");
-  verb->add_option("--variant", request.variant, "of a protocol; all of them without it");
+  verb->add_option("--variant", request.variant, "of a protocol; all of them without it")
+      ->type_name("NAME");
   verb->add_option("--most", request.options.most_findings, "findings of a program to report")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();

@@ -26,6 +26,11 @@ void add_validate_command(CLI::App& app);
 void add_check_command(CLI::App& app);
 void add_litmus_command(CLI::App& app);
 void add_replay_command(CLI::App& app);
+void add_plan_command(CLI::App& app);
+void add_sweep_command(CLI::App& app);
+void add_export_command(CLI::App& app);
+void add_completion_command(CLI::App& app);
+void add_manual_command(CLI::App& app);
 
 // A scenario file and what the command line changes of it.
 struct ScenarioOptions {

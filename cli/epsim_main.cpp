@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
       "deployed.");
   app.name("epsim");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "epsim " EPSIM_VERSION "\n", "print the version");
   epsim::add_verbs(app);
   try {
     app.parse(argc, argv);
@@ -46,7 +47,7 @@ int run(int argc, char** argv) {
     return answer.get_exit_code();
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {  // help was asked for, of the verb that was given
-      epsim::print_result(app.help());
+      epsim::print_result(error.get_name() == "CallForVersion" ? error.what() : app.help());
       return 0;
     }
     fmt::print(stderr, "epsim: {}\n", complaint(app, error));

@@ -296,10 +296,12 @@ void add_fit_verb(CLI::App& calibrate) {
                   "readings' hardware, and the families of --out");
   fit->add_option(
          "--free", options->free, "constants of the kernel to fit; default: all not measured")
+      ->type_name("CONSTANTS")
       ->delimiter(',');
   fit->add_option("--hardware",
                   options->hardware,
                   "hardware or network constants to fit too, where nobody measured them")
+      ->type_name("CONSTANTS")
       ->delimiter(',');
   fit->add_flag("--no-search",
                 options->no_search,

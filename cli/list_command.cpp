@@ -1,5 +1,6 @@
-// epsim list: the names that scenarios may use.
+// epsim list: the names that scenarios and command lines may use, and the models.
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -7,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/model_list.hpp"
 #include "models/calibration.hpp"
 #include "models/kernel_families.hpp"
 #include "topologies/registry.hpp"
@@ -37,7 +39,7 @@ std::string joined(std::span<const std::string_view> names) {
 }
 
 // What can be asked of each operation of each family.
-std::vector<Entry> models() {
+std::vector<Entry> operations() {
   std::vector<Entry> entries;
   for (const FamilyKind& kind : kernel_families()) {
     std::string launch = kind.takes_split ? "; mode fused, split" : "";
@@ -116,7 +118,7 @@ struct Listing {
 };
 constexpr std::array kListings = {
     Listing{"topologies", "fabrics that a scenario's topology.preset names", &topologies},
-    Listing{"models", "what can be asked of each operation of each kernel family", &models},
+    Listing{"operations", "what can be asked of each operation of a kernel family", &operations},
     Listing{"kernels", "kernel families for kernel.family", &kernels},
     Listing{"routings", "kinds of traffic for traffic.routing", &routings},
     Listing{"classes", "rules by which epsim replay tells what a kernel is for", &classes},
@@ -144,23 +146,39 @@ std::string list_json(const Listing& listing, const std::vector<Entry>& entries)
   return writer.take();
 }
 
+void add_listing(CLI::App& verb,
+                 const std::string& name,
+                 const std::string& description,
+                 const std::function<std::string()>& text,
+                 const std::function<std::string()>& json_text) {
+  CLI::App* what = verb.add_subcommand(name, description);
+  const auto json = std::make_shared<std::string>();
+  add_json_option(*what, *json);
+  what->footer(fmt::format("Example:\n  epsim list {}", name));
+  what->callback([text, json_text, json] {
+    if (!json->empty()) write_result(*json, json_text());
+    if (*json != "-") print_result(text());
+  });
+}
+
 }  // namespace
 
 void add_list_command(CLI::App& app) {
-  CLI::App* verb = app.add_subcommand("list", "print the names that scenarios may use");
+  CLI::App* verb = app.add_subcommand("list", "print the names that epsim knows");
   verb->require_subcommand(1);
   verb->footer("Example:\n  epsim list routings");
-  for (const Listing& listing : kListings) {
-    CLI::App* what = verb->add_subcommand(listing.name, listing.description);
-    const auto json = std::make_shared<std::string>();
-    add_json_option(*what, *json);
-    what->footer(fmt::format("Example:\n  epsim list {}", listing.name));
-    what->callback([&listing, json] {
-      const std::vector<Entry> entries = listing.entries();
-      if (!json->empty()) write_result(*json, list_json(listing, entries));
-      if (*json != "-") print_result(list_text(entries));
-    });
-  }
+  add_listing(*verb,
+              "models",
+              "models that epsim carries, and their dimensions",
+              &model_list_text,
+              &model_list_json);
+  for (const Listing& listing : kListings)
+    add_listing(
+        *verb,
+        listing.name,
+        listing.description,
+        [&listing] { return list_text(listing.entries()); },
+        [&listing] { return list_json(listing, listing.entries()); });
 }
 
 }  // namespace epsim

@@ -142,11 +142,14 @@ void add_measure_verbs(CLI::App& calibrate) {
 
   CLI::App* run = calibrate.add_subcommand("run", "measure on this machine's GPUs");
   const auto options = std::make_shared<RunOptions>();
-  run->add_option("--only", options->only, "experiments to run, such as M4,M8")->delimiter(',');
+  run->add_option("--only", options->only, "experiments to run, such as M4,M8")
+      ->type_name("EXPERIMENTS")
+      ->delimiter(',');
   run->add_option("--gpus", options->gpus, "how many GPUs; default: all")->check(CLI::Range(1, 72));
   run->add_option("--budget", options->budget, "start no point after so long, such as 8min")
       ->type_name("TIME");
-  run->add_option("--commit", options->commit, "commit being measured, where git cannot say");
+  run->add_option("--commit", options->commit, "commit being measured, where git cannot say")
+      ->type_name("COMMIT");
   run->add_option("--out", options->out, "measurement to write; points that it holds are kept")
       ->required();
   run->add_option("--recording",

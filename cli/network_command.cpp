@@ -138,7 +138,9 @@ void add_network_verb(CLI::App& calibrate) {
       calibrate.add_subcommand("network", "read constants of NICs and NVLink off transfers");
   verb->add_option("TRANSFERS", options->transfers, "epsim.transfers/1, of epsim calibrate import")
       ->required();
-  verb->add_option("--base", options->base, "calibration, name or file, to start from")->required();
+  verb->add_option("--base", options->base, "calibration, name or file, to start from")
+      ->type_name("CALIBRATION|FILE")
+      ->required();
   verb->add_option("--topology", options->topology, "preset or file of the measured system")
       ->required();
   verb->add_option("--out", options->out, "epsim.calibration/1 to write")->required();

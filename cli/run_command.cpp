@@ -20,24 +20,24 @@ namespace {
 
 struct RunOptions {
   ScenarioOptions scenario;
-  std::string trace;
-  std::string json;
+  RunOutputs outputs;
   int jobs = 2;
 };
 
 void run(const RunOptions& options) {
   const tbb::global_control jobs(tbb::global_control::max_allowed_parallelism,
                                  static_cast<std::size_t>(options.jobs));
-  if (options.trace == "-") throw InputError("--trace -", "", "a trace goes to a file");
+  const RunOutputs& outputs = options.outputs;
+  if (outputs.trace == "-") throw InputError("--trace -", "", "a trace goes to a file");
   const Scenario scenario = load_scenario(options.scenario);
-  if (scenario.schedule) return run_step_scenario(scenario, options.trace, options.json);
+  if (scenario.schedule) return run_step_scenario(scenario, outputs);
   const Calibration calibration = load_calibration(scenario.calibration);
   require_network(scenario, calibration);
   const KernelFamily& family = calibration.family(scenario.kernel);
   const FamilyKind& kind = *find_family(scenario.kernel);
   const Workload workload = make_workload(scenario);
   const std::vector<MoeOperation> operations = scenario_operations(scenario);
-  const ExecuteOptions execution{.record_link_uses = !options.trace.empty()};
+  const ExecuteOptions execution{.record_link_uses = !outputs.trace.empty() || outputs.timeline};
 
   // Each operation fills its own place, so the order in which they end changes nothing.
   Progress progress("predict", 2 * operations.size());
@@ -53,10 +53,13 @@ void run(const RunOptions& options) {
   });
   progress.finish();
 
-  if (!options.trace.empty())
-    write_result(options.trace, perfetto_trace(predictions, *scenario.topology));
-  if (!options.json.empty()) write_result(options.json, report_json(scenario, reports));
-  if (options.json != "-") print_result(report_text(scenario, reports));
+  if (!outputs.trace.empty())
+    write_result(outputs.trace, perfetto_trace(predictions, *scenario.topology));
+  if (outputs.timeline)
+    write_result(outputs.json, report_json(scenario, reports, predictions));
+  else if (!outputs.json.empty())
+    write_result(outputs.json, report_json(scenario, reports));
+  if (outputs.json != "-") print_result(report_text(scenario, reports));
 }
 
 }  // namespace
@@ -65,9 +68,13 @@ void add_run_command(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("run", "predict the operations of a scenario");
   const auto options = std::make_shared<RunOptions>();
   add_scenario_options(*verb, options->scenario);
-  verb->add_option("--trace", options->trace, "write a timeline for ui.perfetto.dev")
+  verb->add_option("--trace", options->outputs.trace, "write a timeline for ui.perfetto.dev")
       ->type_name("OUT.json.gz");
-  add_json_option(*verb, options->json);
+  add_json_option(*verb, options->outputs.json);
+  verb->add_flag("--timeline",
+                 options->outputs.timeline,
+                 "in the JSON too: when things ran, for epsim export")
+      ->needs("--json");
   verb->add_option("--jobs", options->jobs, "threads; results are the same for any number")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

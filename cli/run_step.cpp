@@ -13,9 +13,7 @@
 
 namespace epsim {
 
-void run_step_scenario(const Scenario& scenario,
-                       const std::string& trace,
-                       const std::string& json) {
+void run_step_scenario(const Scenario& scenario, const RunOutputs& outputs) {
   const Calibration calibration = load_calibration(scenario.calibration);
   require_network(scenario, calibration);
   // How kernels slow each other down was measured on the system that the calibration is of.
@@ -36,10 +34,11 @@ void run_step_scenario(const Scenario& scenario,
   progress.finish();
   report.mechanisms = step_mechanisms(*scenario.schedule, report.variants);
 
-  if (!trace.empty())
-    write_result(trace, step_trace(scenario.name, report.scheduled.step, report.run));
-  if (!json.empty()) write_result(json, step_report_json(scenario, report));
-  if (json != "-") print_result(step_report_text(scenario, report));
+  if (!outputs.trace.empty())
+    write_result(outputs.trace, step_trace(scenario.name, report.scheduled.step, report.run));
+  if (!outputs.json.empty())
+    write_result(outputs.json, step_report_json(scenario, report, outputs.timeline));
+  if (outputs.json != "-") print_result(step_report_text(scenario, report));
 }
 
 }  // namespace epsim

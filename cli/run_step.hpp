@@ -7,7 +7,13 @@
 
 namespace epsim {
 
-// `trace` and `json` as the verb's options, or empty.
-void run_step_scenario(const Scenario& scenario, const std::string& trace, const std::string& json);
+// Where results of a run go: as the verb's options, or empty.
+struct RunOutputs {
+  std::string trace;
+  std::string json;
+  bool timeline = false;  // in the JSON too
+};
+
+void run_step_scenario(const Scenario& scenario, const RunOutputs& outputs);
 
 }  // namespace epsim

@@ -85,7 +85,9 @@ void add_samples_verb(CLI::App& calibrate) {
   CLI::App* show = calibrate.add_subcommand("show", "medians of a measurement file");
   const auto options = std::make_shared<ShowOptions>();
   show->add_option("FILE", options->path, "epsim.measurement/1 file")->required();
-  show->add_option("--only", options->only, "experiments to show, such as M4,M8")->delimiter(',');
+  show->add_option("--only", options->only, "experiments to show, such as M4,M8")
+      ->type_name("EXPERIMENTS")
+      ->delimiter(',');
   add_json_option(*show, options->json);
   show->footer("Example:\n  epsim calibrate show calibrate/results/h200_x4.json.gz --only M4,M8");
   show->callback([options] {

@@ -62,16 +62,20 @@ void add_topology_import(CLI::App& topology) {
   verb->add_option("FILE", options->file, "what the tool wrote: a matrix or an XML")->required();
   verb->add_option("--out", options->out, "the topology file to write; - is the terminal")
       ->capture_default_str();
-  verb->add_option("--name", options->choices.name, "name of the topology; else the file's");
-  verb->add_option(
-      "--gpu", options->choices.gpu.model, "GPU model, where FILE does not tell: H200");
+  verb->add_option("--name", options->choices.name, "name of the topology; else the file's")
+      ->type_name("NAME");
+  verb->add_option("--gpu", options->choices.gpu.model, "GPU model, where FILE does not tell: H200")
+      ->type_name("GPU");
   verb->add_option("--preset",
                    options->choices.gpu.preset,
-                   "preset or .json file to take the GPU's data from, instead of --gpu");
+                   "preset or .json file to take the GPU's data from, instead of --gpu")
+      ->type_name("TOPOLOGY|FILE");
   verb->add_option("--nic-speed",
                    options->nic_speed,
-                   "speed of NICs whose speed FILE does not tell: \"400 Gbit/s\"");
+                   "speed of NICs whose speed FILE does not tell: \"400 Gbit/s\"")
+      ->type_name("SPEED");
   verb->add_option("--nics", options->choices.nics, "these NICs alone: mlx5_0,mlx5_1")
+      ->type_name("NICS")
       ->delimiter(',');
   verb->add_option("--hosts", options->choices.host_count, "so many of this host around one switch")
       ->check(CLI::Range(1, 2048))

@@ -8,6 +8,7 @@ namespace epsim {
 
 void add_verbs(CLI::App& app) {
   add_run_command(app);
+  add_sweep_command(app);
   add_show_command(app);
   add_explain_command(app);
   add_list_command(app);
@@ -28,6 +29,10 @@ void add_verbs(CLI::App& app) {
   add_check_command(app);
   add_litmus_command(app);
   add_replay_command(app);
+  add_plan_command(app);
+  add_export_command(app);
+  add_completion_command(app);
+  add_manual_command(app);
   app.footer("Example:\n  epsim run examples/deepseek_v3_decode_h200.json");
 }
 

@@ -29,7 +29,14 @@ struct ExchangeBuffers {
   std::string how;  // "low-latency: 2 x (tokens x slots) rows of 7680 B to send and receive"
 };
 
-// Throws Bug for a family that kernel_families() does not have.
+// What becomes of the rows that a dispatch brought while the experts work on them.
+struct ReceivedRows {
+  bool in_buffer = false;  // they stay there: each micro-batch needs buffers of its own
+  bool padded = false;     // laid out for the most that could come, [slot][source rank][token]
+};
+
+// Both throw Bug for a family that kernel_families() does not have.
+[[nodiscard]] ReceivedRows received_rows(std::string_view family);
 [[nodiscard]] ExchangeBuffers exchange_buffers(std::string_view family, const ExchangeShape& shape);
 
 }  // namespace epsim

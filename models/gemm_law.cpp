@@ -21,12 +21,14 @@ std::uint32_t rounded_up(std::int64_t a, std::int64_t b) {
 double gemm_time_us(const GemmWork& gemm,
                     std::uint32_t sm_count,
                     std::uint32_t reserved_sms,
-                    const ConstantSet& constants) {
+                    const ConstantSet& constants,
+                    double tensor_ratio) {
   check(reserved_sms < sm_count, "a GEMM has SMs");
   const double efficiency =
       measured_curve(constants, "gemm_efficiency", {0, 4, 8, 16, 20, 32, 64}, reserved_sms);
   const double arithmetic =
-      gemm_operations(gemm) / ((sm_count - reserved_sms) * kSmOperationsPerUs * efficiency);
+      gemm_operations(gemm) /
+      ((sm_count - reserved_sms) * kSmOperationsPerUs * efficiency * tensor_ratio);
   const double memory =
       1e6 * gemm_bytes(gemm) / constants.bandwidth("memory_rate").bytes_per_second;
   return to_us(constants.duration("gemm_fixed")) + arithmetic +

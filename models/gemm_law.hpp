@@ -36,11 +36,13 @@ inline constexpr double kSmOperationsPerUs = 4096 * 1980.0;
 }
 
 // Alone: a fixed part, arithmetic at the efficiency measured for so many SMs left free, and the
-// part of its memory traffic that arithmetic does not hide.
+// part of its memory traffic that arithmetic does not hide. `tensor_ratio`: of an SM's tensor cores
+// over a Hopper SM's.
 [[nodiscard]] double gemm_time_us(const GemmWork& gemm,
                                   std::uint32_t sm_count,
                                   std::uint32_t reserved_sms,
-                                  const ConstantSet& constants);
+                                  const ConstantSet& constants,
+                                  double tensor_ratio = 1);
 
 [[nodiscard]] GemmShape gemm_shape(const GemmWork& gemm,
                                    std::uint32_t sm_count,

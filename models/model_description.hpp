@@ -17,6 +17,13 @@ namespace epsim {
 enum class AttentionKind : std::uint8_t { mla, gqa };
 inline constexpr std::array<std::string_view, 2> kAttentionKindNames = {"mla", "gqa"};
 
+// Layers that keep, beside a window of rows as they came, one row for so many tokens.
+struct CompressedLayers {
+  std::int64_t layers = 0;
+  std::int64_t ratio = 1;   // tokens a row
+  bool is_indexed = false;  // a query attends to the rows that an indexer chooses, not to all
+};
+
 struct AttentionDescription {
   AttentionKind kind = AttentionKind::gqa;
   std::int64_t heads = 0;
@@ -33,6 +40,11 @@ struct AttentionDescription {
   std::int64_t indexer_size = 0;     // of one of its heads, and of its cached key
   std::int64_t output_groups = 0;    // the output goes through so many smaller matrices
   std::int64_t output_rank = 0;      // of each of them; 0: one matrix
+  std::int64_t indexer_layers = 0;   // that have an indexer and its cached keys
+  // mla: a row is itself every head's key and value, no matrix widens it; its window is then
+  // beside the compressed rows.
+  bool shares_row = false;
+  std::vector<CompressedLayers> compressed = {};
 };
 
 struct ModelDescription {
@@ -63,9 +75,14 @@ struct ModelDescription {
 [[nodiscard]] double shared_weights(const ModelDescription& model);     // shared experts, a layer
 [[nodiscard]] double dense_weights(const ModelDescription& model);      // a dense layer's MLP
 [[nodiscard]] double embedding_weights(const ModelDescription& model);  // both ends
-[[nodiscard]] double total_weights(const ModelDescription& model);
+[[nodiscard]] double total_weights(const ModelDescription& model);      // the main model's
+// Keys that a query attends to in a layer, and that an indexer compares it with, in the mean of all
+// layers, where its sequence has `context` tokens.
+[[nodiscard]] double attended_keys(const ModelDescription& model, std::int64_t context);
+[[nodiscard]] double indexed_keys(const ModelDescription& model, std::int64_t context);
 // Bytes that a sequence of so many tokens keeps in all layers; each rank of attention's tensor
-// parallelism `attention_ranks` keeps so many of them (a latent row cannot be split).
+// parallelism `attention_ranks` keeps so many of them (a latent row cannot be split). A latent
+// row's part with position has 16 bits at least.
 [[nodiscard]] double cache_bytes(const ModelDescription& model,
                                  std::int64_t sequence_tokens,
                                  std::uint32_t attention_ranks);

@@ -1,5 +1,6 @@
 #include "models/moe_step.hpp"
 
+#include <array>
 #include <optional>
 
 #include <fmt/format.h>
@@ -22,12 +23,13 @@ class MoeStepBuilder {
     last_.resize(spec.micro_batches);
   }
 
-  MoeStep take() {
+  MoeStep take(bool only_attention) {
     for (std::uint32_t layer = 0; layer < spec_.layers; ++layer)
       for (std::uint32_t batch = 0; batch < spec_.micro_batches; ++batch) {
         layer_ = static_cast<std::int32_t>(layer);
         batch_ = static_cast<std::int32_t>(batch);
         attention();
+        if (only_attention) continue;
         gate();
         experts();
       }
@@ -84,8 +86,27 @@ class MoeStepBuilder {
     return add(std::move(task));
   }
   Index gemm(StepStage stage, std::string name, const GemmWork& work, std::vector<Index> needs) {
-    return add_compute(
-        stage, std::move(name), "GEMM", gemm_compute_time(work, machine_), std::move(needs));
+    const ComputeTime time =
+        spec_.formats ? formatted_gemm_time(
+                            std::array{work.m}, work.n, work.k, spec_.formats->linear, machine_)
+                      : gemm_compute_time(work, machine_);
+    return add_compute(stage, std::move(name), "GEMM", time, std::move(needs));
+  }
+  // A matrix of attention's, `tokens` rows.
+  void matrix(std::string name, const MatrixShape& shape, std::int64_t tokens) {
+    const std::int64_t rows = tokens + shape.extra_rows;
+    if (shape.count == 1 && !(shape.is_bf16 && spec_.formats)) {
+      gemm(StepStage::attention, std::move(name), {rows, shape.columns, shape.depth}, before());
+      return;
+    }
+    GemmFormat format;
+    if (spec_.formats && !shape.is_bf16) format = spec_.formats->linear;
+    const std::vector<std::int64_t> groups(static_cast<std::size_t>(shape.count), rows);
+    add_compute(StepStage::attention,
+                std::move(name),
+                "GEMM",
+                formatted_gemm_time(groups, shape.columns, shape.depth, format, machine_),
+                before());
   }
   // `row_count` rows of `width` BF16 numbers, each read or written so many times.
   Index elementwise(StepStage stage,
@@ -137,34 +158,64 @@ class MoeStepBuilder {
         std::move(needs));
   }
 
-  void attention() {
-    const AttentionShape& shape = spec_.attention;
-    const std::int64_t tokens = spec_.tokens;
-    // What came before, and the residual row: read both, write their sum and its norm.
-    elementwise(StepStage::attention, "attention norm", tokens, spec_.hidden, 4, before());
-    for (std::size_t i = 0; i < shape.projections.size(); ++i)
-      gemm(StepStage::attention,
-           fmt::format("projection {}", i),
-           {tokens, shape.projections[i].columns, shape.projections[i].depth},
-           before());
-    AttentionCore core = shape.core;
+  // Rows of one rank for those of all that share a sequence's heads, or their sums back.
+  void attention_collective(std::string name, CommunicationPhase phase) {
+    if (spec_.attention_ranks == 1) return;
+    const std::int64_t others = std::int64_t{spec_.attention_ranks} - 1;
+    collective(StepStage::attention,
+               std::move(name),
+               phase,
+               Bytes{spec_.tokens * spec_.hidden * kBytesOfBf16 * others},
+               before());
+  }
+  void core(std::string name, AttentionCore core, std::int64_t tokens) {
     core.tokens = tokens;
     add_compute(StepStage::attention,
-                "attention core",
+                std::move(name),
                 "attention",
                 attention_core_time(core, machine_),
                 before());
+  }
+  void row_kernels(const char* name, const std::vector<std::int64_t>& widths, std::int64_t tokens) {
+    for (std::size_t i = 0; i < widths.size(); ++i)
+      elementwise(
+          StepStage::attention, fmt::format("{} {}", name, i), tokens, widths[i], 1, before());
+  }
+
+  void attention() {
+    const AttentionShape& shape = spec_.attention;
+    const std::int64_t tokens = spec_.tokens * std::int64_t{spec_.attention_ranks};
+    // What came before, and the residual row: read both, write their sum and its norm.
+    elementwise(StepStage::attention, "attention norm", spec_.tokens, spec_.hidden, 4, before());
+    attention_collective("all-gather of rows", CommunicationPhase::gather);
+    for (std::size_t i = 0; i < shape.projections.size(); ++i)
+      matrix(fmt::format("projection {}", i), shape.projections[i], tokens);
+    row_kernels("attention rows", shape.row_kernels, tokens);
+    if (shape.indexer) {
+      core("indexer", *shape.indexer, tokens);
+      // FP32 scores, written and read again.
+      elementwise(
+          StepStage::attention, "choice of keys", tokens, shape.indexer->attended, 4, before());
+    }
+    core("attention core", shape.core, tokens);
+    row_kernels("output rows", shape.output_row_kernels, tokens);
     for (std::size_t i = 0; i < shape.output.size(); ++i)
-      gemm(StepStage::attention,
-           fmt::format("attention output {}", i),
-           {tokens, shape.output[i].columns, shape.output[i].depth},
-           before());
+      matrix(fmt::format("attention output {}", i), shape.output[i], tokens);
+    attention_collective("reduce-scatter of attention", CommunicationPhase::reduce);
   }
 
   void gate() {
     const std::int64_t tokens = spec_.tokens;
     normed_ = elementwise(StepStage::gate, "expert norm", tokens, spec_.hidden, 4, before());
-    gemm(StepStage::gate, "gate", {tokens, spec_.experts, spec_.hidden}, before());
+    const GemmWork scores{tokens, spec_.experts, spec_.hidden};
+    // The gate stays in BF16 whatever the other layers' format.
+    add_compute(StepStage::gate,
+                "gate",
+                "GEMM",
+                spec_.formats
+                    ? formatted_gemm_time(std::array{tokens}, scores.n, scores.k, {}, machine_)
+                    : gemm_compute_time(scores, machine_),
+                before());
     std::vector<Index> needs = before();
     // Ids are the step's input: nothing that the GPU computes has to be waited for.
     if (spec_.gathers_ids)
@@ -199,23 +250,33 @@ class MoeStepBuilder {
     std::int64_t total = 0;
     for (const std::int64_t count : spec_.expert_rows) total += count;
     const std::int64_t width = slice_of(spec_.intermediate);
-    // Rows in the order of their experts: read and written once.
-    elementwise(StepStage::experts, "rows by expert", total, spec_.hidden, 2, {rows});
-    grouped("experts up", 2 * width, spec_.hidden);
+    const bool is_fp8 = spec_.formats && spec_.formats->experts.dtype == StepDtype::fp8;
+    // Rows in the order of their experts: read and written once, FP8 in half the bytes.
+    std::vector<Index> needs = {rows};
+    if (!spec_.arrives_by_expert)
+      needs = {elementwise(
+          StepStage::experts, "rows by expert", total, spec_.hidden, is_fp8 ? 1 : 2, {rows})};
+    grouped("experts up", 2 * width, spec_.hidden, std::move(needs));
     // Two halves are read, their product is written.
     elementwise(StepStage::experts, "experts activation", total, width, 3, before());
-    grouped("experts down", spec_.hidden, width);
-    // A token's rows are summed where they all are: here, or behind the combine.
+    grouped("experts down", spec_.hidden, width, before());
+    // A token's rows are summed where they all are: here, or behind the combine. Kernels that bring
+    // home one row of each rank leave the rank's own sum to it.
     if (spec_.sharing == ExpertSharing::sliced)
       elementwise(
           StepStage::experts, "sum of experts", total + rows_here(), spec_.hidden, 1, before());
+    else if (spec_.formats && !spec_.arrives_by_expert)
+      elementwise(StepStage::experts, "sum of experts", total, spec_.hidden, 2, before());
   }
-  void grouped(std::string name, std::int64_t columns, std::int64_t depth) {
-    add_compute(StepStage::experts,
-                std::move(name),
-                "GEMM",
-                grouped_gemm_time(spec_.expert_rows, columns, depth, machine_),
-                before());
+  void grouped(std::string name,
+               std::int64_t columns,
+               std::int64_t depth,
+               std::vector<Index> needs) {
+    const ComputeTime time =
+        spec_.formats ? formatted_gemm_time(
+                            spec_.expert_rows, columns, depth, spec_.formats->experts, machine_)
+                      : grouped_gemm_time(spec_.expert_rows, columns, depth, machine_);
+    add_compute(StepStage::experts, std::move(name), "GEMM", time, std::move(needs));
   }
 
   Index shared_experts(Index rows) {
@@ -281,7 +342,11 @@ StepExchange collective_exchange(Bytes payload,
 }
 
 MoeStep moe_step(const MoeStepSpec& spec, const StepMachine& machine) {
-  return MoeStepBuilder(spec, machine).take();
+  return MoeStepBuilder(spec, machine).take(false);
+}
+
+MoeStep attention_step(const MoeStepSpec& spec, const StepMachine& machine) {
+  return MoeStepBuilder(spec, machine).take(true);
 }
 
 }  // namespace epsim

@@ -5,10 +5,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "models/formatted_gemm.hpp"
 #include "models/gpu_step.hpp"
 #include "models/step_stage.hpp"
 #include "models/step_times.hpp"
@@ -28,6 +30,9 @@ inline constexpr std::array<std::string_view, 3> kOutputCollectiveNames = {
 // Columns and depth of a GEMM over the tokens.
 struct MatrixShape {
   std::int64_t columns = 0, depth = 0;
+  std::int64_t count = 1;       // of such GEMMs in one kernel, each with a matrix of its own
+  std::int64_t extra_rows = 0;  // beside the tokens
+  bool is_bf16 = false;         // whatever the format of the others
   bool operator==(const MatrixShape&) const = default;
 };
 
@@ -35,6 +40,14 @@ struct AttentionShape {
   std::vector<MatrixShape> projections;  // before the core
   AttentionCore core;                    // its tokens are those of the step
   std::vector<MatrixShape> output;       // behind it
+  // Kernels that only read and write, BF16 numbers a token, before the core and behind it.
+  std::vector<std::int64_t> row_kernels, output_row_kernels;
+  std::optional<AttentionCore> indexer;  // scores of keys, of which it chooses some
+};
+
+// Of the linear layers' weights and of the routed experts'.
+struct StepFormats {
+  GemmFormat linear, experts;
 };
 
 // An exchange of tokens with the experts' ranks, its time given from outside.
@@ -65,6 +78,12 @@ struct MoeStepSpec {
   OutputCollective output = OutputCollective::none;
   std::uint32_t collective_ctas = 0;
   Bandwidth link{};  // of one direction
+  // That share the heads of a sequence: attention has the tokens of all of them, which are gathered
+  // in front of it, and its sums are scattered behind it.
+  std::uint32_t attention_ranks = 1;
+  std::optional<StepFormats> formats;  // none: all GEMMs are of the machine's dtype
+  // Rows come ordered by expert (low-latency kernels), and sums are the combine's.
+  bool arrives_by_expert = false;
 };
 
 enum class StepLane : std::uint8_t { compute, exchange, collective };
@@ -83,5 +102,7 @@ struct MoeStep {
 };
 
 [[nodiscard]] MoeStep moe_step(const MoeStepSpec& spec, const StepMachine& machine);
+// Its layers' attention alone.
+[[nodiscard]] MoeStep attention_step(const MoeStepSpec& spec, const StepMachine& machine);
 
 }  // namespace epsim

@@ -103,6 +103,7 @@ class StepScheduler {
     place_[index] = here;
     result_.tasks.push_back(std::move(task));
     scheduled_.lanes.push_back(source.lane);
+    scheduled_.stages.push_back(source.stage);
   }
 
   // Within a stream its order does it; of another stream the last one stands for those before it.

@@ -45,7 +45,8 @@ struct ScheduleOptions {
 
 struct ScheduledStep {
   GpuStep step;
-  std::vector<StepLane> lanes;  // one a task of it: what the task is, whatever its stream
+  std::vector<StepLane> lanes;    // one a task of it: what the task is, whatever its stream
+  std::vector<StepStage> stages;  // the same: the part of the layer that it belongs to
 };
 
 [[nodiscard]] ScheduledStep schedule_step(const MoeStep& step, const ScheduleOptions& options);

@@ -16,10 +16,6 @@ constexpr std::int64_t kTileColumns = 256;
 constexpr std::uint16_t kSmallCtasPerSm = 8;
 constexpr double kBytesOfBf16 = 2;
 
-double memory_us(double bytes, const StepMachine& machine) {
-  return 1e6 * bytes / machine.overlap.bandwidth("memory_rate").bytes_per_second;
-}
-
 ComputeTime compute_time(double arithmetic_us, double bytes, const StepMachine& machine) {
   const double memory = memory_us(bytes, machine);
   const double us = std::max(arithmetic_us, memory);
@@ -56,10 +52,18 @@ GemmWork in_bf16(GemmWork gemm, StepDtype dtype) {
 
 }  // namespace
 
+double memory_us(double bytes, const StepMachine& machine) {
+  const Bandwidth rate = machine.stream_rate.bytes_per_second > 0
+                             ? machine.stream_rate
+                             : machine.overlap.bandwidth("memory_rate");
+  return 1e6 * bytes / rate.bytes_per_second;
+}
+
 ComputeTime gemm_compute_time(const GemmWork& gemm, const StepMachine& machine) {
   if (gemm.m == 0) return {};
   const GemmWork work = in_bf16(gemm, machine.dtype);
-  const double law = gemm_time_us(work, machine.sm_count, machine.reserved_sms, machine.overlap);
+  const double law = gemm_time_us(
+      work, machine.sm_count, machine.reserved_sms, machine.overlap, machine.tensor_ratio);
   return gemm_kernel(compute_time(law, gemm_bytes(work), machine), work, machine);
 }
 
@@ -78,8 +82,10 @@ ComputeTime grouped_gemm_time(std::span<const std::int64_t> rows,
   // The law counts one matrix; the others are read as well, and only so much of that is exposed.
   const double matrices = kBytesOfBf16 * static_cast<double>(groups - 1) *
                           static_cast<double>(work.n) * static_cast<double>(work.k);
-  const double law = gemm_time_us(work, machine.sm_count, machine.reserved_sms, machine.overlap) +
-                     machine.overlap.ratio("gemm_memory_exposed") * memory_us(matrices, machine);
+  const double law =
+      gemm_time_us(
+          work, machine.sm_count, machine.reserved_sms, machine.overlap, machine.tensor_ratio) +
+      machine.overlap.ratio("gemm_memory_exposed") * memory_us(matrices, machine);
   return gemm_kernel(compute_time(law, gemm_bytes(work) + matrices, machine), work, machine);
 }
 
@@ -91,12 +97,17 @@ ComputeTime attention_core_time(const AttentionCore& core, const StepMachine& ma
   const double width = number(core.key_size + core.value_size);
   const double operations =
       2.0 * number(core.tokens) * number(core.heads) * number(core.attended) * width;
-  const double arithmetic = operations / (number(machine.sm_count - machine.reserved_sms) *
-                                          kSmOperationsPerUs * core.efficiency);
-  const double bytes = kBytesOfBf16 * width *
-                       (number(core.tokens) * number(core.heads) +
-                        number(core.cached_tokens) * number(core.key_heads));
-  ComputeTime compute = compute_time(arithmetic, bytes, machine);
+  const double on_hopper = operations / (number(machine.sm_count - machine.reserved_sms) *
+                                         kSmOperationsPerUs * core.efficiency);
+  const double arithmetic = machine.tensor_ratio < 1
+                                ? on_hopper * (1 + core.efficiency * (1 / machine.tensor_ratio - 1))
+                                : on_hopper / machine.tensor_ratio;
+  const double cached =
+      core.cached_bytes > 0 ? core.cached_bytes : kBytesOfBf16 * width * number(core.key_heads);
+  const double queries = kBytesOfBf16 * width * number(core.tokens) * number(core.heads);
+  const double bytes = queries + number(core.cached_tokens) * cached;
+  const double exposed = core.exposes_queries ? memory_us(queries, machine) : 0;
+  ComputeTime compute = compute_time(arithmetic + exposed, bytes, machine);
   compute.time += machine.hardware.duration("empty_kernel");
   compute.ctas = whole_number(rounded_up(core.tokens * core.heads, kTileRows));
   return compute;

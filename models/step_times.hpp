@@ -25,7 +25,14 @@ struct StepMachine {
   std::uint32_t sm_count = 0;
   std::uint32_t reserved_sms = 0;  // that compute leaves free for communication
   StepDtype dtype = StepDtype::bf16;
+  double tensor_ratio = 1;  // of an SM's tensor cores over a Hopper SM's, BF16
+  // Of kernels on all SMs that mostly read; none: memory_rate, which 64 SMs reach.
+  Bandwidth stream_rate{};
+  bool scales_in_tensor_cores = false;  // blocks of FP8, which Hopper's tensor cores cannot
 };
+
+// Of so many bytes, when nothing else uses the memory.
+[[nodiscard]] double memory_us(double bytes, const StepMachine& machine);
 
 // A kernel alone: its time, what it takes of the memory's rate, what of its time grows as the clock
 // falls, and its CTAs. Tiles: worked off by CTAs that stay; 0 where CTAs come and go.
@@ -56,10 +63,15 @@ struct AttentionCore {
   std::int64_t key_heads = 0;
   std::int64_t attended = 0;       // keys that a query looks at, mean
   std::int64_t cached_tokens = 0;  // keys and values read from memory
-  double efficiency = 0;           // of the tensor cores' peak
+  double efficiency = 0;           // of a Hopper's tensor cores' peak
+  double cached_bytes = 0;         // of a token, all key heads; 0: BF16 keys and values
+  // One CTA fills an SM: while it reads queries and writes results, nothing is multiplied there.
+  bool exposes_queries = false;
 };
 // The longer of arithmetic, 2 operations for each of key_size + value_size numbers of each head of
-// each pair of query and key, and of memory: queries, results, keys and values once.
+// each pair of query and key, and of memory: queries, results, keys and values once. Where tensor
+// cores are slower than Hopper's, only their part of the time grows; the rest (softmax, waits) is
+// the same. Where they are faster the rest is taken to have kept up.
 [[nodiscard]] ComputeTime attention_core_time(const AttentionCore& core,
                                               const StepMachine& machine);
 

@@ -7,6 +7,7 @@
 #include "models/kernel_families.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/prediction.hpp"
+#include "sim/step_exchange.hpp"
 #include "traces/traffic_matrix.hpp"
 
 namespace epsim {
@@ -20,23 +21,6 @@ Scenario micro_batch_of(const Scenario& scenario) {
   return part;
 }
 
-Bandwidth link_of(const Topology& topology) {
-  if (topology.gpu_count() < 2) return {};
-  return topology.link(topology.route(GpuId{0}, GpuId{1}).front()).bandwidth;
-}
-
-// Bytes that the rank with the most of them sends to others.
-Bytes sent_to_others(const Plan& plan) {
-  std::vector<std::int64_t> sent(plan.rank_count);
-  for (const Agent& agent : plan.agents) {
-    const RankId rank = plan.rank_of(agent);
-    for (const Operation& operation : plan.operations_of(agent))
-      if (operation.kind == OpKind::put && operation.target != rank.value)
-        sent[rank.index()] += static_cast<std::int64_t>(operation.count);
-  }
-  return Bytes{sent.empty() ? 0 : *std::max_element(sent.begin(), sent.end())};
-}
-
 StepExchange predicted_exchange(MoeOperation operation,
                                 const Scenario& scenario,
                                 const Workload& workload,
@@ -45,19 +29,7 @@ StepExchange predicted_exchange(MoeOperation operation,
   const KernelFamily& family = calibration.family(scenario.kernel);
   const Prediction prediction = predict(
       operation, workload, *find_family(scenario.kernel), calibration.hardware, family.constants);
-  StepExchange exchange;
-  exchange.time = prediction.latency;
-  exchange.family = scenario.kernel;
-  for (const Kernel& kernel : prediction.plan.kernels)
-    exchange.ctas = std::max(exchange.ctas, static_cast<std::uint32_t>(kernel.cta_count));
-  exchange.ctas = std::min(exchange.ctas, machine.sm_count);
-  const double sent = static_cast<double>(sent_to_others(prediction.plan).count);
-  const double rate = sent * 1e6 / std::max(to_us(exchange.time), 1e-6);
-  const double link = link_of(*scenario.topology).bytes_per_second;
-  exchange.link_share = link > 0 ? rate / link : 0;
-  // What is sent is read here; as much arrives and is written.
-  exchange.memory_share = 2 * rate / machine.overlap.bandwidth("memory_rate").bytes_per_second;
-  return exchange;
+  return step_exchange(prediction, scenario.kernel, link_of(*scenario.topology), machine);
 }
 
 // Rows of each expert on the rank that has the most of them; of all ranks' where every rank has a

@@ -16,33 +16,6 @@ double share(Duration part, Duration whole) {
   return static_cast<double>(part.count()) / static_cast<double>(whole.count());
 }
 
-// One line for each dimension of the workload that no fitted observation has covered.
-std::vector<std::string> beyond_range(const Workload& workload, const KernelFamily& family) {
-  std::vector<std::string> beyond;
-  const auto compare =
-      [&](const char* what, std::int64_t value, std::int64_t low, std::int64_t high) {
-        if (value >= low && value <= high) return;
-        const std::string range =
-            low == high ? fmt::format("{}", low) : fmt::format("{} to {}", low, high);
-        beyond.push_back(fmt::format("{} {}, calibrated for {}", what, value, range));
-      };
-  const CalibratedRange& range = family.range;
-  std::int64_t least = INT64_MAX;
-  std::int64_t most = 0;
-  for (std::uint32_t r = 0; r < workload.planned_ranks(); ++r) {
-    const std::int64_t tokens = workload.routing->token_count(RankId{r});
-    least = std::min(least, tokens);
-    most = std::max(most, tokens);
-  }
-  compare(
-      "tokens a rank", most > range.tokens_max ? most : least, range.tokens_min, range.tokens_max);
-  compare("hidden", workload.hidden, range.hidden_min, range.hidden_max);
-  compare("experts", workload.expert_count(), range.experts_min, range.experts_max);
-  compare("top-k", workload.top_k(), range.top_k_min, range.top_k_max);
-  compare("ranks", workload.rank_count(), range.ranks_min, range.ranks_max);
-  return beyond;
-}
-
 std::vector<KernelLatency> kernel_latencies(const Prediction& prediction) {
   std::vector<KernelLatency> kernels;
   for (const Kernel& kernel : prediction.plan.kernels) {
@@ -156,6 +129,32 @@ const ResourceUse* Report::bottleneck() const {
   for (const ResourceUse& use : busiest)
     if (use.busy >= kLimits && (most == nullptr || use.busy > most->busy)) most = &use;
   return most;
+}
+
+std::vector<std::string> beyond_range(const Workload& workload, const KernelFamily& family) {
+  std::vector<std::string> beyond;
+  const auto compare =
+      [&](const char* what, std::int64_t value, std::int64_t low, std::int64_t high) {
+        if (value >= low && value <= high) return;
+        const std::string range =
+            low == high ? fmt::format("{}", low) : fmt::format("{} to {}", low, high);
+        beyond.push_back(fmt::format("{} {}, calibrated for {}", what, value, range));
+      };
+  const CalibratedRange& range = family.range;
+  std::int64_t least = INT64_MAX;
+  std::int64_t most = 0;
+  for (std::uint32_t r = 0; r < workload.planned_ranks(); ++r) {
+    const std::int64_t tokens = workload.routing->token_count(RankId{r});
+    least = std::min(least, tokens);
+    most = std::max(most, tokens);
+  }
+  compare(
+      "tokens a rank", most > range.tokens_max ? most : least, range.tokens_min, range.tokens_max);
+  compare("hidden", workload.hidden, range.hidden_min, range.hidden_max);
+  compare("experts", workload.expert_count(), range.experts_min, range.experts_max);
+  compare("top-k", workload.top_k(), range.top_k_min, range.top_k_max);
+  compare("ranks", workload.rank_count(), range.ranks_min, range.ranks_max);
+  return beyond;
 }
 
 Report summarize(const Prediction& prediction,

@@ -76,12 +76,20 @@ struct Report {
   [[nodiscard]] const ResourceUse* bottleneck() const;
 };
 
+// One line for each dimension of the workload that no fitted observation has covered.
+[[nodiscard]] std::vector<std::string> beyond_range(const Workload& workload,
+                                                    const KernelFamily& family);
+
 [[nodiscard]] Report summarize(const Prediction& prediction,
                                const Workload& workload,
                                const KernelFamily& family,
                                const LatencyInterval& interval);
 
-// An epsim.report/1 document: the resolved scenario and one entry an operation.
-[[nodiscard]] std::string report_json(const Scenario& scenario, std::span<const Report> reports);
+// An epsim.report/1 document: the resolved scenario and one entry an operation. Those of
+// `timelines`, if given, are the predictions that the reports are of, executed with
+// record_link_uses: when things ran is then told too.
+[[nodiscard]] std::string report_json(const Scenario& scenario,
+                                      std::span<const Report> reports,
+                                      std::span<const Prediction> timelines = {});
 
 }  // namespace epsim

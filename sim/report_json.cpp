@@ -1,6 +1,8 @@
 #include <array>
 
+#include "sim/base/check.hpp"
 #include "sim/report.hpp"
+#include "sim/timeline_json.hpp"
 
 namespace epsim {
 namespace {
@@ -60,6 +62,7 @@ void write_traffic(const TrafficFacts& traffic, JsonWriter& writer) {
   writer.end_object();
 }
 
+// Leaves the object open.
 void write_report(const Report& report, JsonWriter& writer) {
   writer.begin_object();
   writer.field("operation", kMoeOperationNames[static_cast<std::size_t>(report.operation)]);
@@ -89,19 +92,26 @@ void write_report(const Report& report, JsonWriter& writer) {
   writer.key("plan").begin_object().field("kernel_count", report.plan.kernels);
   writer.field("cta_count", report.plan.ctas).field("agent_count", report.plan.agents);
   writer.field("operation_count", report.plan.operations).end_object();
-  writer.field("event_count", report.events).end_object();
+  writer.field("event_count", report.events);
 }
 
 }  // namespace
 
-std::string report_json(const Scenario& scenario, std::span<const Report> reports) {
+std::string report_json(const Scenario& scenario,
+                        std::span<const Report> reports,
+                        std::span<const Prediction> timelines) {
+  check(timelines.empty() || timelines.size() == reports.size(), "each report has its timeline");
   JsonWriter writer(4);
   writer.begin_object().field("schema", "epsim.report/1").key("scenario");
   write_scenario(scenario, writer);
   writer.key("overrides").begin_array();
   for (const std::string& change : scenario.overridden) writer.value(change);
   writer.end_array().key("operations").begin_array();
-  for (const Report& report : reports) write_report(report, writer);
+  for (std::size_t i = 0; i < reports.size(); ++i) {
+    write_report(reports[i], writer);
+    if (!timelines.empty()) write_timeline(timelines[i], *scenario.topology, writer);
+    writer.end_object();
+  }
   writer.end_array().end_object();
   return writer.take();
 }

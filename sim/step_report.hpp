@@ -74,7 +74,10 @@ void run_variant(const ModelledStep& modelled, const ConstantSet& constants, Ste
                                                          const std::vector<StepVariant>& variants);
 
 [[nodiscard]] std::string step_report_text(const Scenario& scenario, const StepReport& report);
-[[nodiscard]] std::string step_report_json(const Scenario& scenario, const StepReport& report);
+// `with_timeline`: and when each task ran.
+[[nodiscard]] std::string step_report_json(const Scenario& scenario,
+                                           const StepReport& report,
+                                           bool with_timeline = false);
 
 // Of the communication that `counted` names.
 [[nodiscard]] StepOverlap overlap_of(const ScheduledStep& scheduled,

@@ -6,6 +6,7 @@
 #include "sim/base/json_writer.hpp"
 #include "sim/base/quantity_text.hpp"
 #include "sim/step_report.hpp"
+#include "sim/timeline_json.hpp"
 
 namespace epsim {
 namespace {
@@ -146,7 +147,9 @@ void write_kind(std::string_view name, const StepOverlap& overlap, JsonWriter& w
 
 }  // namespace
 
-std::string step_report_json(const Scenario& scenario, const StepReport& report) {
+std::string step_report_json(const Scenario& scenario,
+                             const StepReport& report,
+                             bool with_timeline) {
   JsonWriter writer(3);
   writer.begin_object().field("schema", "epsim.step/1").key("scenario");
   write_scenario(scenario, writer);
@@ -181,7 +184,9 @@ std::string step_report_json(const Scenario& scenario, const StepReport& report)
         .field("overlap_pct", mechanism.overlap_pct)
         .field("step_us", to_us(mechanism.step))
         .end_object();
-  writer.end_array().end_object();
+  writer.end_array();
+  if (with_timeline) write_step_timeline(report.scheduled, report.run, writer);
+  writer.end_object();
   return writer.take();
 }
 

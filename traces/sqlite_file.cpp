@@ -203,6 +203,13 @@ std::optional<std::int64_t> SqliteRows::integer(std::size_t column) const {
   }
 }
 
+std::optional<double> SqliteRows::number(std::size_t column) const {
+  const int place = static_cast<int>(column) + 1;
+  const int type = sqlite3_column_type(statement_.get(), place);
+  if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) return std::nullopt;
+  return sqlite3_column_double(statement_.get(), place);
+}
+
 std::optional<std::string_view> SqliteRows::text(std::size_t column) const {
   const int place = static_cast<int>(column) + 1;
   if (sqlite3_column_type(statement_.get(), place) != SQLITE_TEXT) return std::nullopt;

@@ -29,6 +29,7 @@ class SqliteRows {
   // Cells of the row by the column's place in the query. Empty when the cell is NULL, of a column
   // that the table lacks, or holds something else.
   [[nodiscard]] std::optional<std::int64_t> integer(std::size_t column) const;
+  [[nodiscard]] std::optional<double> number(std::size_t column) const;          // whole or not
   [[nodiscard]] std::optional<std::string_view> text(std::size_t column) const;  // until next()
 
   // For messages: "row 17 of CUPTI_ACTIVITY_KIND_KERNEL"; the number is SQLite's rowid.

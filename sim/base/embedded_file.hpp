@@ -17,7 +17,10 @@ std::span<const EmbeddedFile> topology_presets();
 std::span<const EmbeddedFile> calibrations();
 std::span<const EmbeddedFile> readings();
 std::span<const EmbeddedFile> kernel_classes();
+std::span<const EmbeddedFile> model_presets();
 std::span<const EmbeddedFile> step_constants();
+std::span<const EmbeddedFile> page_parts();
+std::span<const EmbeddedFile> page_libraries();
 }  // namespace embedded
 
 }  // namespace epsim

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "models/deployment.hpp"
-#include "models/expert_load.hpp"
+#include "models/measured_stages.hpp"
 #include "models/model_description.hpp"
 #include "sim/base/units.hpp"
 
@@ -33,6 +33,7 @@ struct SearchLimits {
 struct CapacityQuestion {
   ModelDescription model;
   std::string system;      // a calibration's name or file
+  std::string topology;    // a preset's name or file; empty: the one that was calibrated
   std::uint32_t gpus = 0;  // that there are
   ServingPhase phase = ServingPhase::decode;
   ServedLengths lengths;
@@ -40,6 +41,7 @@ struct CapacityQuestion {
   std::string routing = "random";  // of the load on experts
   double memory_share = 0.9;       // of the GPU's memory that may be used
   SearchLimits limits;
+  StageTimes measured;  // of compute, where the user has any
   std::uint64_t seed = 0;
 };
 

@@ -146,6 +146,7 @@ TEST_CASE("Command line: with --json - stdout holds one JSON document and nothin
                                   "explain " + kSmall,
                                   std::string("list topologies"),
                                   std::string("list models"),
+                                  std::string("list operations"),
                                   std::string("list kernels"),
                                   std::string("list routings"),
                                   std::string("list calibrations"),

@@ -78,6 +78,47 @@ TEST_CASE("step_times: the attention core takes the longer of arithmetic and mem
         doctest::Approx(1024 + 2.56));
 }
 
+TEST_CASE("step_times: a cached row is read once, and queries may be read before the first key") {
+  const RoundMachine round;
+  const Duration empty = round.hardware.duration("empty_kernel");
+  AttentionCore core{.tokens = 1000,
+                     .heads = 10,
+                     .key_size = 80,
+                     .value_size = 48,
+                     .key_heads = 1,
+                     .attended = 99'000,
+                     .cached_tokens = 4'000'000,
+                     .efficiency = 0.5,
+                     .cached_bytes = 100};
+  // 625 us of arithmetic; 400 MB and 2.56 MB of queries and results are 402.56 us.
+  CHECK(to_us(attention_core_time(core, round.machine).time - empty) == doctest::Approx(625));
+  core.exposes_queries = true;
+  CHECK(to_us(attention_core_time(core, round.machine).time - empty) ==
+        doctest::Approx(625 + 2.56));
+  core.cached_bytes = 200;
+  CHECK(to_us(attention_core_time(core, round.machine).time - empty) ==
+        doctest::Approx(800 + 2.56));
+}
+
+TEST_CASE("step_times: tensor cores of half the rate lengthen their own part of attention") {
+  RoundMachine round;
+  round.machine.tensor_ratio = 0.5;
+  const Duration empty = round.hardware.duration("empty_kernel");
+  const AttentionCore core{.tokens = 1000,
+                           .heads = 10,
+                           .key_size = 64,
+                           .value_size = 64,
+                           .key_heads = 1,
+                           .attended = 99'000,
+                           .cached_tokens = 0,
+                           .efficiency = 0.5};
+  // Of 625 us half are the tensor cores': 312.5 us become 625, the others stay.
+  CHECK(to_us(attention_core_time(core, round.machine).time - empty) == doctest::Approx(937.5));
+  // A GEMM of 2 + 102.4 + 20.799488 us waits for them all the time.
+  CHECK(to_us(gemm_compute_time({1024, 1024, 19'800}, round.machine).time) ==
+        doctest::Approx(2 + 204.8 + 20.799488));
+}
+
 TEST_CASE("step_times: exchanges are bound by their CTAs, then by the link") {
   const RoundMachine round;
   // 4 CTAs of 10 GB/s: 4 MB take 100 us; 20 CTAs could do 200 GB/s, of which the link passes 100.

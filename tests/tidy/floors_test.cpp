@@ -21,7 +21,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"sim", {"sim/base", "topologies", "traces", "models"}},
     {"kernels", {}},
     {"calibrate", {"sim/base", "traces", "models", "kernels"}},
-    {"notebooks_export", {"sim/base", "sim"}},
+    {"notebooks_export", {"sim/base", "traces", "sim"}},
 };
 
 // Calls `visit(file, included path)` for each quoted include, which are ours.

@@ -17,5 +17,5 @@ if [ -z "$formatter" ]; then
 fi
 
 find cli calibrate kernels models notebooks_export sim tests topologies traces \
-  -type f \( -name '*.hpp' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu' \) -print0 |
+  -name node_modules -prune -o -type f \( -name '*.hpp' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu' \) -print0 |
   xargs -0 "$formatter" --dry-run -Werror

@@ -38,7 +38,8 @@ std::vector<std::string> paths_from_walk(const fs::path& root) {
   std::vector<std::string> paths;
   for (auto entry = fs::recursive_directory_iterator(root); entry != fs::end(entry); ++entry) {
     const std::string name = entry->path().filename().string();
-    const bool is_output = entry.depth() == 0 && (name == "build" || name == "out");
+    const bool is_output =
+        name == "node_modules" || (entry.depth() == 0 && (name == "build" || name == "out"));
     const bool is_hidden = name.starts_with('.') && name != ".ci";
     if (entry->is_directory() && (is_output || is_hidden))
       entry.disable_recursion_pending();

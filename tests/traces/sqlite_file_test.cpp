@@ -60,6 +60,23 @@ std::string long_table() {
 
 }  // namespace
 
+TEST_CASE("sqlite file: numbers are read whole or not, texts that look like them are none") {
+  const TemporaryFolder folder;
+  const SqliteFile file = SqliteFile::open(
+      small_database(folder / "any.sqlite",
+                     "CREATE TABLE Any (a); INSERT INTO Any VALUES (2.5), (3), ('4'), (NULL)"));
+  SqliteRows rows = file.rows("Any", {"a", "b"});
+  REQUIRE(rows.next());
+  CHECK(rows.number(0) == 2.5);
+  CHECK_FALSE(rows.number(1));  // a column that the table lacks
+  REQUIRE(rows.next());
+  CHECK(rows.number(0) == 3.0);
+  REQUIRE(rows.next());
+  CHECK_FALSE(rows.number(0));
+  REQUIRE(rows.next());
+  CHECK_FALSE(rows.number(0));
+}
+
 TEST_CASE("sqlite file: tables are read by columns, and what is not there is empty") {
   const TemporaryFolder folder;
   const SqliteFile file = SqliteFile::open(small_database(folder / "fruit.sqlite", kFruit));

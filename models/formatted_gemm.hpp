@@ -1,0 +1,45 @@
+// formatted_gemm: how long a GEMM takes whose weights have a format of their own: BF16 by
+// cuBLASLt's law (gemm_law.hpp), FP8 with a scale for each 128 numbers of depth as DeepGEMM runs
+// it, and weights of fewer bits that are unpacked on the way to the tensor cores.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "models/step_times.hpp"
+
+namespace epsim {
+
+// What a GEMM computes in, and what its weights are stored in. FP8 is scaled by blocks.
+struct GemmFormat {
+  StepDtype dtype = StepDtype::bf16;
+  double weight_bits = 16;
+  bool operator==(const GemmFormat&) const = default;
+};
+
+// Tiles that DeepGEMM would take: fewest rounds over the SMs, and of those the fullest last one, if
+// every group had the mean's rows. The host knows no more when it launches; tiles and rounds are of
+// the rows that there are.
+struct BlockTiles {
+  std::int64_t rows = 0, columns = 0;
+  std::int64_t tiles = 0, rounds = 0;
+};
+[[nodiscard]] BlockTiles block_tiles(std::span<const std::int64_t> rows,
+                                     std::int64_t columns,
+                                     std::int64_t slots);
+
+// One GEMM for each group of rows, each with a matrix of its own, in one kernel; one group is a
+// plain GEMM. Of FP8, beside gemm_law's fixed part and efficiency:
+//   rounds     tiles of 64 or 128 rows are worked off in whole rounds
+//   promotion  Hopper's tensor cores cannot scale by blocks: CUDA cores add each 128 of depth to
+//              FP32 sums, one multiply-add a number of the tile; taken as not hidden, since the
+//              warps that wait for the tensor cores do it
+//   results    are written behind the last of the depth by the same warps: not hidden either
+// Never less than the fixed part and the memory time of what is read and written.
+[[nodiscard]] ComputeTime formatted_gemm_time(std::span<const std::int64_t> rows,
+                                              std::int64_t columns,
+                                              std::int64_t depth,
+                                              const GemmFormat& format,
+                                              const StepMachine& machine);
+
+}  // namespace epsim

@@ -1,0 +1,333 @@
+#include "sim/capacity/deployment_step.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "models/clock_law.hpp"
+#include "models/kernel_families.hpp"
+#include "models/split_exchange.hpp"
+#include "models/step_schedule.hpp"
+#include "sim/base/check.hpp"
+#include "sim/step_run.hpp"
+
+namespace epsim {
+namespace {
+
+// Layers of the two steps whose difference is what one more layer takes.
+constexpr std::uint32_t kFewLayers = 2, kMoreLayers = 4;
+// Ranks of a step that say how much ranks differ.
+constexpr std::uint32_t kPlayedRanks = 2;
+// Passes that the clock and the step it makes need to agree.
+constexpr int kClockPasses = 3;
+// What the step model adds to the error of its parts: sim/step_prediction.cpp's judgement.
+constexpr double kStepSigma = 0.04;
+constexpr double kReach = 1.2816;       // sigmas to each side of an 80 % interval
+constexpr std::int64_t kRowUnit = 128;  // kernels move rows of whole quantisation blocks
+
+std::int64_t rounded_up(std::int64_t value, std::int64_t unit) {
+  return (value + unit - 1) / unit;
+}
+
+bool takes_turns(const Deployment& deployment) {
+  return deployment.micro_batching == MicroBatching::tbo;
+}
+
+StepMachine machine_of(const ServingQuestion& serving, const Deployment& deployment) {
+  // Beside an exchange that holds SMs all the time, compute is told to leave them.
+  const std::int64_t reserved = takes_turns(deployment) ? deployment.sms : 0;
+  return serving.system.machine(static_cast<std::uint32_t>(reserved));
+}
+
+// Layers without experts, and the two ends of the model.
+double other_us(const ServingQuestion& serving,
+                const DeploymentWork& work,
+                const StepMachine& machine) {
+  const ModelDescription& model = serving.question.model;
+  const std::int64_t batches = work.layer.micro_batches;
+  const std::int64_t rows = serving.question.phase == ServingPhase::decode
+                                ? work.deployment.batch
+                                : work.layer.sequences * batches;
+  const auto dense = static_cast<double>(model.layers - model.moe_layers);
+  return dense * to_us(dense_layer_time(model, work.layer, machine)) +
+         to_us(ends_time(model, work.deployment.batch, rows, machine));
+}
+
+// Low-latency kernels lay rows out by expert; those of the others are sorted first.
+bool sorts_rows(const Deployment& deployment) {
+  const FamilyKind* kind = find_family(deployment.kernel);
+  return kind == nullptr || !kind->takes_split;
+}
+
+MoeStep layers_of(const ServingQuestion& serving,
+                  const Deployment& deployment,
+                  const LayerWork& layer,
+                  std::uint32_t layers,
+                  const StepMachine& machine) {
+  MoeStepSpec spec = moe_layers(serving.question.model, layer, layers);
+  spec.arrives_by_expert = !sorts_rows(deployment);
+  MoeStep step = moe_step(spec, machine);
+  apply_measured(step, serving.measured, layer.tokens, layer.context);
+  return step;
+}
+
+// Of a step played: sums that grow with its layers.
+struct PlayedStep {
+  double step_us = 0, compute_us = 0, communication_us = 0, overlap_us = 0;
+  std::array<double, kStepStageNames.size()> stage_us{};  // of compute, as it ran
+};
+
+PlayedStep operator-(PlayedStep a, const PlayedStep& b) {
+  a.step_us -= b.step_us;
+  a.compute_us -= b.compute_us;
+  a.communication_us -= b.communication_us;
+  a.overlap_us -= b.overlap_us;
+  for (std::size_t s = 0; s < a.stage_us.size(); ++s) a.stage_us[s] -= b.stage_us[s];
+  return a;
+}
+
+// Of tasks as they run alone: arithmetic draws tensor power, what waits for memory does not.
+PowerUse power_of(const GpuStep& step, Duration time) {
+  PowerUse use;
+  for (const StepTask& task : step.tasks) {
+    const double share = to_us(task.time) / to_us(time);
+    if (task.kernel_class == KernelClass::communication) {
+      use.communication += task.cta_count > 0 ? share : 0;
+      continue;
+    }
+    const double arithmetic = uses_tensor_cores(task) ? task.clock_share : 0;
+    use.tensor += share * arithmetic;
+    use.memory += share * (1 - arithmetic);
+  }
+  return use;
+}
+
+ScheduledStep schedule_of(const MoeStep& step,
+                          const Deployment& deployment,
+                          const ServingSystem& system) {
+  return schedule_step(step,
+                       {.kind = takes_turns(deployment) ? ScheduleKind::tbo : ScheduleKind::serial,
+                        .order = QueueOrder::stages,
+                        .stream_gap = system.calibration.hardware.duration("stream_gap"),
+                        .event_hop = system.compute.overlap.duration("event_hop")});
+}
+
+StepConditions settled_clock(const GpuStep& step, const ConstantSet& constants) {
+  StepConditions conditions;
+  for (int pass = 0; pass < kClockPasses; ++pass) {
+    const Duration time = run_step(step, constants, conditions).step;
+    // Half way, because a lower clock makes a longer step, which leaves more power.
+    conditions.clock =
+        0.5 * (conditions.clock + clock_under_load(power_of(step, time), 1.0, constants));
+    conditions.top_clock = conditions.clock;
+    if (conditions.clock > 0.999) break;
+  }
+  return conditions;
+}
+
+PlayedStep play(const MoeStep& step,
+                const ScheduledStep& scheduled,
+                const StepConditions& conditions,
+                const ConstantSet& constants) {
+  const StepRun run = run_step(scheduled.step, constants, conditions);
+  PlayedStep played{.step_us = to_us(run.step),
+                    .compute_us = to_us(run.compute),
+                    .communication_us = to_us(run.communication),
+                    .overlap_us = to_us(run.overlap)};
+  check(step.tasks.size() == scheduled.step.tasks.size(), "a schedule keeps all tasks");
+  for (std::size_t i = 0; i < scheduled.step.tasks.size(); ++i)
+    if (scheduled.step.tasks[i].kernel_class == KernelClass::compute)
+      played.stage_us[static_cast<std::size_t>(scheduled.stages[i])] +=
+          to_us(run.end[i] - run.start[i]);
+  return played;
+}
+
+// All of the model's layers with experts, from two steps of few.
+PlayedStep play_layers(const ServingQuestion& serving,
+                       const DeploymentWork& work,
+                       const LayerWork& layer,
+                       const ExchangeTime* exchange,
+                       const StepMachine& machine) {
+  const ServingSystem& system = serving.system;
+  StepConditions conditions;
+  std::array<PlayedStep, 2> played;
+  for (const std::size_t which : {std::size_t{1}, std::size_t{0}}) {
+    const std::uint32_t layers = which == 0 ? kFewLayers : kMoreLayers;
+    MoeStep step = layers_of(serving, work.deployment, layer, layers, machine);
+    if (takes_turns(work.deployment) && exchange != nullptr && exchange->dispatch.send > Duration{})
+      step = split_exchanges(step,
+                             {exchange->dispatch.send, exchange->dispatch.receive},
+                             {exchange->combine.send, exchange->combine.receive});
+    // On one stream nobody waits for anybody whose time is not in the exchange's already.
+    step.rank_count =
+        takes_turns(work.deployment) ? std::min(work.deployment.ranks, kPlayedRanks) : 1;
+    const ScheduledStep scheduled = schedule_of(step, work.deployment, system);
+    if (which == 1) conditions = settled_clock(scheduled.step, system.compute.step);
+    played[which] = play(step, scheduled, conditions, system.compute.step);
+  }
+  const PlayedStep more = played[1] - played[0];
+  const double times = static_cast<double>(serving.question.model.moe_layers - kFewLayers) /
+                       (kMoreLayers - kFewLayers);
+  PlayedStep all = played[0];
+  all.step_us += times * more.step_us;
+  all.compute_us += times * more.compute_us;
+  all.communication_us += times * more.communication_us;
+  all.overlap_us += times * more.overlap_us;
+  for (std::size_t s = 0; s < all.stage_us.size(); ++s) all.stage_us[s] += times * more.stage_us[s];
+  return all;
+}
+
+void name_parts(const PlayedStep& played, double other, DeploymentResult& result) {
+  constexpr std::array<std::string_view, kStepStageNames.size()> kWords = {
+      "attention", "gate", "rows to experts", "experts", "sums of experts", "shared experts"};
+  for (std::size_t s = 0; s < kWords.size(); ++s)
+    result.parts.push_back({std::string(kWords[s]), played.stage_us[s] / result.step_us});
+  result.parts.push_back({"exposed communication", result.exposed_us / result.step_us});
+  result.parts.push_back({"dense layers, embedding and logits", other / result.step_us});
+  std::stable_sort(result.parts.begin(),
+                   result.parts.end(),
+                   [](const StepPart& a, const StepPart& b) { return a.share > b.share; });
+}
+
+// Exchanges count as far as they are exposed, compute as far as it is known at all.
+double sigma_of(const ServingSystem& system, const DeploymentResult& result, double exchange) {
+  const Constant& gemm = system.compute.overlap.at("gemm_efficiency_0");
+  const double compute = std::log(gemm.high / gemm.low) / (2 * kReach);
+  const double exposed = result.exposed_us / result.step_us;
+  return std::hypot(exchange * exposed, compute * (1 - exposed), kStepSigma);
+}
+
+void fill_in_rates(const DeploymentWork& work, double sigma, DeploymentResult& result) {
+  const double spread = std::exp(kReach * sigma);
+  result.step_low_us = result.step_us / spread;
+  result.step_high_us = result.step_us * spread;
+  const double steps = static_cast<double>(work.steps);
+  result.latency_ms = steps * result.step_us / 1e3;
+  result.latency_low_ms = steps * result.step_low_us / 1e3;
+  result.latency_high_ms = steps * result.step_high_us / 1e3;
+  const double tokens = static_cast<double>(work.deployment.batch) /
+                        static_cast<double>(work.deployment.attention_ranks) * 1e6;
+  result.tokens_per_s_per_gpu = tokens / result.step_us;
+  result.throughput_low = tokens / result.step_high_us;
+  result.throughput_high = tokens / result.step_low_us;
+}
+
+}  // namespace
+
+DeploymentWork deployment_work(const ServingQuestion& serving, const Deployment& deployment) {
+  const CapacityQuestion& question = serving.question;
+  const ModelDescription& model = question.model;
+  const std::int64_t batches = deployment.micro_batches();
+  const bool is_decode = question.phase == ServingPhase::decode;
+  DeploymentWork work{.deployment = deployment, .exchange = {}, .layer = {}};
+  LayerWork& layer = work.layer;
+  layer.phase = question.phase;
+  layer.ranks = deployment.ranks;
+  layer.attention_ranks = deployment.attention_ranks;
+  layer.micro_batches = static_cast<std::uint32_t>(batches);
+  layer.tokens = rounded_up(deployment.batch, batches);
+  const std::int64_t prompt = question.lengths.input;
+  layer.sequences = is_decode ? layer.tokens : std::max<std::int64_t>(1, layer.tokens / prompt);
+  if (is_decode)
+    layer.context = question.lengths.decode_context();
+  else if (deployment.batch < prompt)  // a prompt in pieces: on average half of it came before
+    layer.context = (prompt - deployment.batch) / 2;
+  work.steps = is_decode ? 1 : std::max<std::int64_t>(1, rounded_up(prompt, deployment.batch));
+  layer.link = serving.system.nvlink;
+
+  const ExpertPacking packing =
+      pack_experts(serving.shares, deployment.redundant_experts, deployment.ranks);
+  work.imbalance = packing.imbalance();
+  const double pairs = static_cast<double>(layer.tokens) * deployment.attention_groups() *
+                       static_cast<double>(model.top_k);
+  layer.expert_rows = busiest_rows(packing, pairs);
+  if (deployment.ranks == 1) return work;
+
+  const std::int64_t slots = model.experts + deployment.redundant_experts;
+  // Prompts keep a group's experts together; decode's copies lie wherever there was room.
+  const bool is_grouped = !is_decode && model.groups > 1 && model.kept_groups < model.groups &&
+                          slots % model.groups == 0;
+  // Who has more rows than others makes all wait: as if all had as many.
+  const double tokens = static_cast<double>(deployment.exchanged_tokens()) * work.imbalance;
+  work.exchange = {.kernel = deployment.kernel,
+                   .ranks = deployment.ranks,
+                   .slots = slots,
+                   .top_k = model.top_k,
+                   .hidden = rounded_up(model.hidden, kRowUnit) * kRowUnit,
+                   .tokens = static_cast<std::int64_t>(std::ceil(tokens)),
+                   .sms = deployment.sms,
+                   .is_fp8 = model.linear_bits <= 8,
+                   .routing = is_grouped ? "node-limited:" + std::to_string(model.groups) + ":" +
+                                               std::to_string(model.kept_groups)
+                                         : "random"};
+  return work;
+}
+
+MoeStep layer_alone(const ServingQuestion& serving,
+                    Deployment deployment,
+                    std::int64_t tokens,
+                    std::int64_t context) {
+  deployment.batch = tokens;
+  deployment.micro_batching = MicroBatching::none;
+  DeploymentWork work = deployment_work(serving, deployment);
+  work.layer.context = context;
+  ServingQuestion by_law = serving;
+  by_law.measured = {};
+  return layers_of(by_law, deployment, work.layer, 1, machine_of(serving, deployment));
+}
+
+DeploymentBound deployment_bound(const ServingQuestion& serving,
+                                 const DeploymentWork& work,
+                                 const ExchangeTimes& exchanges) {
+  const Deployment& deployment = work.deployment;
+  const StepMachine machine = machine_of(serving, deployment);
+  const MoeStep step = layers_of(serving, deployment, work.layer, 1, machine);
+  double compute = 0;
+  for (const MoeTask& task : step.tasks) compute += to_us(task.task.time);
+  double exchange = 0;
+  if (deployment.ranks > 1)
+    for (const MoeOperation operation : {MoeOperation::dispatch, MoeOperation::combine})
+      exchange += deployment.micro_batches() * to_us(exchanges.bound(work.exchange, operation));
+  const double layer = takes_turns(deployment) ? std::max(compute, exchange) : compute + exchange;
+  const double step_us = layer * static_cast<double>(serving.question.model.moe_layers) +
+                         other_us(serving, work, machine);
+  return {.latency_ms = static_cast<double>(work.steps) * step_us / 1e3,
+          .tokens_per_s_per_gpu = static_cast<double>(deployment.batch) /
+                                  static_cast<double>(deployment.attention_ranks) * 1e6 / step_us};
+}
+
+DeploymentResult simulate_deployment(const ServingQuestion& serving,
+                                     const DeploymentWork& work,
+                                     ExchangeTimes& exchanges) {
+  const StepMachine machine = machine_of(serving, work.deployment);
+  const ExchangeTime* exchange =
+      work.deployment.ranks > 1 ? &exchanges.find(work.exchange) : nullptr;
+  LayerWork layer = work.layer;
+  if (exchange != nullptr) {
+    layer.dispatch = exchange->dispatch.whole;
+    layer.combine = exchange->combine.whole;
+  }
+  const PlayedStep played = play_layers(serving, work, layer, exchange, machine);
+  const double other = other_us(serving, work, machine);
+
+  DeploymentResult result;
+  result.deployment = work.deployment;
+  result.step_us = played.step_us + other;
+  result.compute_us = played.compute_us + other;
+  result.communication_us = played.communication_us;
+  result.exposed_us = played.communication_us - played.overlap_us;
+  result.overlap_pct =
+      played.communication_us > 0 ? 100 * played.overlap_us / played.communication_us : 0;
+  result.dispatch_us = to_us(layer.dispatch.time);
+  result.combine_us = to_us(layer.combine.time);
+  result.expert_imbalance = work.imbalance;
+  name_parts(played, other, result);
+  fill_in_rates(
+      work, sigma_of(serving.system, result, exchange == nullptr ? 0 : exchange->sigma), result);
+  if (exchange != nullptr) result.beyond_range = exchange->beyond_range;
+  return result;
+}
+
+}  // namespace epsim
