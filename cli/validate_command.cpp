@@ -12,6 +12,7 @@
 #include "calibrate/validate.hpp"
 #include "calibrate/validate_figure.hpp"
 #include "cli/commands.hpp"
+#include "cli/compute_validation.hpp"
 #include "cli/observation_workload.hpp"
 #include "cli/overlap_validation.hpp"
 #include "cli/progress.hpp"
@@ -27,6 +28,7 @@ namespace {
 struct ValidateOptions {
   std::vector<std::string> observations;
   std::string overlap;
+  std::string compute;
   std::string calibration;
   std::string kernel;
   std::string system;
@@ -211,11 +213,15 @@ void add_validate_command(CLI::App& app) {
   validate->add_option("--overlap",
                        options->overlap,
                        "instead: epsim.measurement/1 whose two-batch steps (M20) to predict");
+  validate->add_option("--compute",
+                       options->compute,
+                       "instead: epsim.compute_records/1, whose kernels to predict on --system");
   validate->add_option("--calibration",
                        options->calibration,
                        "calibration name or file; default: the one of each record's system");
   validate->add_option("--kernel", options->kernel, "only records of this kernel family");
-  validate->add_option("--system", options->system, "only records of this system");
+  validate->add_option(
+      "--system", options->system, "only records of this system; --compute: default hgx-h800-cx7");
   validate
       ->add_option(
           "--most-tokens", options->most_tokens, "only records of at most so many tokens a rank")
@@ -235,9 +241,16 @@ void add_validate_command(CLI::App& app) {
       ->capture_default_str();
   validate->footer("Example:\n  epsim validate --observations deepep_h200.json");
   validate->callback([options] {
-    if (options->observations.empty() == options->overlap.empty())
-      throw CLI::ValidationError("validate", "takes either --observations or --overlap");
-    if (options->overlap.empty())
+    const int given = (options->observations.empty() ? 0 : 1) + (options->overlap.empty() ? 0 : 1) +
+                      (options->compute.empty() ? 0 : 1);
+    if (given != 1)
+      throw CLI::ValidationError("validate",
+                                 "takes one of --observations, --overlap and --compute");
+    if (!options->compute.empty())
+      validate_compute(options->compute,
+                       options->system.empty() ? "hgx-h800-cx7" : options->system,
+                       options->json);
+    else if (options->overlap.empty())
       run_validate(*options);
     else
       validate_overlap(options->overlap,

@@ -22,6 +22,7 @@ void add_verbs(CLI::App& app) {
   add_overlap_verb(*calibrate);
   add_step_verb(*calibrate);
   add_fit_verb(*calibrate);
+  add_compute_verb(*calibrate);
   add_import_verb(*calibrate);
   add_network_verb(*calibrate);
   calibrate->footer("Example:\n  epsim calibrate fit --help");

@@ -12,6 +12,7 @@ void add_verbs(CLI::App& app);
 
 // Verbs of `epsim calibrate`.
 void add_carry_verb(CLI::App& calibrate);     // carry: readings of a system never measured
+void add_compute_verb(CLI::App& calibrate);   // compute: laws of kernels from published times
 void add_derive_verbs(CLI::App& calibrate);   // derive, observe
 void add_fit_verb(CLI::App& calibrate);       // fit
 void add_import_verb(CLI::App& calibrate);    // import: what standard tools print, as transfers

@@ -10,9 +10,9 @@ namespace {
 
 // Efficiencies are TFLOP/s that a source names over the 1070 of 132 Hopper SMs at 1.98 GHz.
 constexpr double kHopperPeak = 132 * kSmOperationsPerUs * 1e-6;
-// FlashMLA's README, H800 SXM5: decode, dense; decode of chosen keys with an FP8 cache; prefill of
-// chosen keys. https://github.com/deepseek-ai/FlashMLA
-constexpr double kLatentDecode = 660 / kHopperPeak;
+// FlashMLA's README, H800 SXM5: decode, dense; of chosen keys with an FP8 cache; prefill of chosen
+// keys. https://github.com/deepseek-ai/FlashMLA
+constexpr double kLatentDecode = kLatentDecodeTflops / kHopperPeak;
 constexpr double kChosenDecode = 410 / kHopperPeak;
 constexpr double kChosenPrefill = 640 / kHopperPeak;
 // FlashAttention-3's paper, H100 SXM5, heads of 128, causal: 423, 521, 579, 602 and 616 TFLOP/s at
@@ -139,6 +139,8 @@ class AttentionBuilder {
     const double best = !chooses                               ? kLatentDecode
                         : work_.phase == ServingPhase::prefill ? kChosenPrefill
                                                                : kChosenDecode;
+    // Chosen keys are few: 410 TFLOP/s were named of few, with all that is fixed.
+    if (!chooses && work_.phase == ServingPhase::decode) core.fixed = from_us(kLatentDecodeFixedUs);
     // Where keys are chosen, each query has its own tile.
     core.efficiency =
         best * (chooses ? static_cast<double>(heads_) /

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 #include <queue>
 #include <utility>
@@ -150,6 +151,54 @@ void check_shares(const ExpertShares& shares) {
   check(std::abs(sum - 1) < 1e-6, "experts' shares of the load sum to one");
 }
 
+// Of the normal distribution, by bisection of its integral: whatever the library, the same rows.
+double normal_quantile(double probability) {
+  double low = -8, high = 8;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (std::erfc(-middle / std::numbers::sqrt2) / 2 < probability ? low : high) = middle;
+  }
+  return (low + high) / 2;
+}
+
+// Deviations of so many equal slots from the mean, in standard deviations of one of them whose
+// sum is not fixed: their squares sum to count - 1, as fixing the sum leaves it. The highest, the
+// lowest, the second highest and so on, so that neighbours cancel.
+std::vector<double> deviations(std::size_t count) {
+  std::vector<double> result(count);
+  double squares = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t from_end = i / 2;
+    const double place = 0.5 + static_cast<double>(from_end);
+    const double quantile = normal_quantile(1 - place / static_cast<double>(count));
+    // The middle one of an odd number is the mean.
+    result[i] = 2 * from_end + 1 == count ? 0 : i % 2 == 0 ? quantile : -quantile;
+    squares += result[i] * result[i];
+  }
+  if (squares > 0)
+    for (double& value : result) value *= std::sqrt(static_cast<double>(count - 1) / squares);
+  return result;
+}
+
+// From expected numbers of rows, the heaviest first, to whole numbers of the same sum.
+void spread_out(std::vector<Load>& slots) {
+  double sum = 0;
+  for (const Load& slot : slots) sum += slot.load;
+  const std::vector<double> away = deviations(slots.size());
+  double drawn = 0;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    slots[i].load = std::max(0.0, slots[i].load + away[i] * std::sqrt(slots[i].load));
+    drawn += slots[i].load;
+  }
+  // Each rounds what the ones before it left over, so the sum is the expected one, rounded.
+  double exact = 0, given = 0;
+  for (Load& slot : slots) {
+    exact += slot.load * sum / drawn;
+    slot.load = std::round(exact) - given;
+    given += slot.load;
+  }
+}
+
 }  // namespace
 
 ExpertShares even_shares(std::int64_t experts) {
@@ -228,13 +277,13 @@ std::vector<std::int64_t> busiest_rows(const ExpertPacking& packing, double pair
   const std::uint32_t slots = packing.slots_per_rank();
   const auto first = packing.share_of_slot.begin() + std::ptrdiff_t{packing.busiest_rank()} * slots;
   std::vector<std::int64_t> rows(slots);
-  std::vector<Load> rare;
+  std::vector<Load> rare, frequent;
   double hit = 0;  // of the rare slots, those with a row, expected
   for (std::uint32_t s = 0; s < slots; ++s) {
     const double share = first[s];
     const double expected = pairs * share;
     if (expected >= 1) {
-      rows[s] = std::llround(expected);
+      frequent.push_back({expected, s});
     } else if (expected > 0) {
       rare.push_back({share, s});
       // That one of so many independent pairs goes there.
@@ -244,6 +293,9 @@ std::vector<std::int64_t> busiest_rows(const ExpertPacking& packing, double pair
   std::ranges::sort(rare, kHeaviestFirst);
   const auto with_row = std::min(rare.size(), static_cast<std::size_t>(std::llround(hit)));
   for (std::size_t i = 0; i < with_row; ++i) rows[rare[i].index] = 1;
+  std::ranges::sort(frequent, kHeaviestFirst);
+  spread_out(frequent);
+  for (const Load& slot : frequent) rows[slot.index] = std::llround(slot.load);
   return rows;
 }
 

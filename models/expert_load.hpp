@@ -39,8 +39,12 @@ struct ExpertPacking {
 [[nodiscard]] ExpertPacking contiguous_packing(const ExpertShares& shares, std::uint32_t ranks);
 
 // Rows that come to each slot of the busiest rank when all ranks together send so many pairs
-// (token, expert): its expected number, rounded; where that is below one, the expected number of
-// slots with a row have one.
+// (token, expert). Slots that expect a row or more have about what a draw of independent pairs
+// gives them: their sum is the expected one, and they lie around their expected numbers as
+// multinomial ones do, at evenly spaced quantiles of the normal distribution, each given to one
+// slot and always the same. Equal expected numbers would all stand on one side of a tile's edge.
+// Of slots that expect less than one row, the expected number of those with a row have one.
+// How much a layer's favourite experts change from batch to batch is not in it.
 [[nodiscard]] std::vector<std::int64_t> busiest_rows(const ExpertPacking& packing, double pairs);
 
 }  // namespace epsim

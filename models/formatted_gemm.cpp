@@ -59,19 +59,21 @@ double efficiency_of(const StepMachine& machine) {
 Arithmetic scaled_arithmetic(std::span<const std::int64_t> rows,
                              std::int64_t columns,
                              std::int64_t depth,
-                             const StepMachine& machine) {
+                             const StepMachine& machine,
+                             const BlockScaledTimes& times) {
   const BlockTiles tiles = block_tiles(rows, columns, machine.sm_count - machine.reserved_sms);
   const double outputs = static_cast<double>(tiles.rows * tiles.columns);
   // Twice the operations of BF16 in the same time.
   const double tensor =
       outputs * static_cast<double>(depth) / (kSmOperationsPerUs * machine.tensor_ratio);
+  const auto blocks = static_cast<double>(parts(depth, kScaledDepth));
+  // The efficiency is mostly the clock that the power limit leaves, which CUDA cores share.
+  const double efficiency = efficiency_of(machine);
   const double promotion =
       machine.scales_in_tensor_cores
           ? 0.0
-          : outputs * static_cast<double>(parts(depth, kScaledDepth)) / kMultiplyAddsPerUs;
-  // The efficiency is mostly the clock that the power limit leaves, which CUDA cores share.
-  return {static_cast<double>(tiles.rounds) * (tensor + promotion) / efficiency_of(machine),
-          tiles.tiles};
+          : blocks * std::max(outputs / (kMultiplyAddsPerUs * efficiency), times.block_us);
+  return {static_cast<double>(tiles.rounds) * (tensor / efficiency + promotion), tiles.tiles};
 }
 
 // cuBLASLt fits its tiles to the SMs: rows are filled up, rounds are not counted.
@@ -118,7 +120,8 @@ ComputeTime formatted_gemm_time(std::span<const std::int64_t> rows,
                                 std::int64_t columns,
                                 std::int64_t depth,
                                 const GemmFormat& format,
-                                const StepMachine& machine) {
+                                const StepMachine& machine,
+                                const BlockScaledTimes& times) {
   const auto groups = std::count_if(rows.begin(), rows.end(), [](auto count) { return count > 0; });
   if (groups == 0 || columns == 0 || depth == 0) return {};
   check(machine.reserved_sms < machine.sm_count, "a GEMM has SMs");
@@ -128,18 +131,21 @@ ComputeTime formatted_gemm_time(std::span<const std::int64_t> rows,
   const Traffic traffic{total * static_cast<double>(depth) * (is_fp8 ? 1.0 : kBytesOfBf16) +
                             static_cast<double>(groups) * matrix * format.weight_bits / kBitsOfByte,
                         total * static_cast<double>(columns) * kBytesOfBf16};
-  const Arithmetic arithmetic = is_fp8 ? scaled_arithmetic(rows, columns, depth, machine)
+  const Arithmetic arithmetic = is_fp8 ? scaled_arithmetic(rows, columns, depth, machine, times)
                                        : plain_arithmetic(rows, columns, depth, machine);
-  const double fixed = to_us(machine.overlap.duration("gemm_fixed"));
   const double exposed = machine.overlap.ratio("gemm_memory_exposed");
-  const double read = memory_us(traffic.read, machine);
-  const double written = memory_us(traffic.written, machine);
-  const double law = fixed + arithmetic.us + exposed * read + (is_fp8 ? 1.0 : exposed) * written;
-  const double us = std::max(law, fixed + read + written);
+  const double memory = memory_us(traffic.read, machine) + memory_us(traffic.written, machine);
+  double us = 0;
+  if (is_fp8) {
+    us = times.fixed_us + std::max(arithmetic.us, memory) +
+         exposed * std::min(arithmetic.us, memory);
+  } else {
+    const double fixed = to_us(machine.overlap.duration("gemm_fixed"));
+    us = fixed + std::max(arithmetic.us + exposed * memory, memory);
+  }
   ComputeTime compute;
   compute.time = from_us(us);
-  compute.memory_share =
-      std::max((read + written) / us, machine.overlap.ratio("gemm_memory_share"));
+  compute.memory_share = std::max(memory / us, machine.overlap.ratio("gemm_memory_share"));
   compute.clock_share = std::min(1.0, arithmetic.us / us);
   compute.ctas = machine.sm_count - machine.reserved_sms;
   compute.tiles = static_cast<std::uint32_t>(

@@ -18,10 +18,6 @@ namespace {
 constexpr double kWholeMemory = 1e12;
 // Pieces in which an exchange's CTA takes its share.
 constexpr std::uint32_t kPieces = 4;
-// A kernel of more waves is cut into this many: what the last one leaves empty no longer counts.
-constexpr std::uint32_t kMostWaves = 16;
-// The same of a persistent kernel, which pays for each round.
-constexpr std::uint32_t kMostRounds = 48;
 // Of an exchange's CTA: senders and receivers.
 constexpr std::uint32_t kWarpGroups = 2;
 // A small kernel that needs no SM of its own: copies, fills, and whatever runs as recorded.
@@ -197,9 +193,10 @@ class StepPlan {
   void persistent(std::uint32_t i) {
     const StepTask& task = step_.tasks[i];
     const std::uint32_t slots = std::min(task.cta_count, sms_ * task.ctas_per_sm);
-    const std::uint32_t known = task.tile_count == 0 ? kMostWaves * slots : task.tile_count;
-    const std::uint32_t rounds = std::min((known + slots - 1) / slots, kMostRounds);
-    const std::uint32_t tiles = std::min(known, kMostRounds * slots);
+    const std::uint32_t known =
+        task.tile_count == 0 ? conditions_.most_waves * slots : task.tile_count;
+    const std::uint32_t rounds = std::min((known + slots - 1) / slots, conditions_.most_rounds);
+    const std::uint32_t tiles = std::min(known, conditions_.most_rounds * slots);
     check(tiles > 0, "a persistent kernel has tiles");
     launch(i,
            {.rank = rank_,
@@ -222,7 +219,8 @@ class StepPlan {
     // A plan's CTA is what an SM hosts of them at once.
     const std::uint32_t on_sms =
         (std::min(task.cta_count, slots) + task.ctas_per_sm - 1) / task.ctas_per_sm;
-    const std::uint32_t waves = std::clamp((task.cta_count + slots / 2) / slots, 1U, kMostWaves);
+    const std::uint32_t waves =
+        std::clamp((task.cta_count + slots / 2) / slots, 1U, conditions_.most_waves);
     launch(i, {.rank = rank_, .name = {}});
     const Duration part = time_of(task) / waves;
     for (std::uint32_t c = 0; c < waves * on_sms; ++c) {

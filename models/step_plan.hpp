@@ -23,6 +23,10 @@ struct StepConditions {
   // Exchanges on streams of their own run beside compute and pay for it. Not so where events keep
   // everything in one row after all.
   bool runs_beside = true;
+  // A kernel of more waves is cut into this many: what the last one leaves empty no longer counts.
+  std::uint32_t most_waves = 16;
+  // The same of a persistent kernel, which pays for each round.
+  std::uint32_t most_rounds = 48;
 };
 
 // Ranks that a plan holds: more than these say nothing new.

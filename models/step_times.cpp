@@ -108,7 +108,7 @@ ComputeTime attention_core_time(const AttentionCore& core, const StepMachine& ma
   const double bytes = queries + number(core.cached_tokens) * cached;
   const double exposed = core.exposes_queries ? memory_us(queries, machine) : 0;
   ComputeTime compute = compute_time(arithmetic + exposed, bytes, machine);
-  compute.time += machine.hardware.duration("empty_kernel");
+  compute.time += machine.hardware.duration("empty_kernel") + core.fixed;
   compute.ctas = whole_number(rounded_up(core.tokens * core.heads, kTileRows));
   return compute;
 }

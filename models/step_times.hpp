@@ -67,6 +67,7 @@ struct AttentionCore {
   double cached_bytes = 0;         // of a token, all key heads; 0: BF16 keys and values
   // One CTA fills an SM: while it reads queries and writes results, nothing is multiplied there.
   bool exposes_queries = false;
+  Duration fixed{};  // beside an empty kernel's, whatever the work
 };
 // The longer of arithmetic, 2 operations for each of key_size + value_size numbers of each head of
 // each pair of query and key, and of memory: queries, results, keys and values once. Where tensor

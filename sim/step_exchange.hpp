@@ -1,5 +1,5 @@
-// step_exchange: a predicted dispatch or combine as a task of a step: its time, and what it takes of
-// the GPU and of the links while it runs.
+// step_exchange: a predicted dispatch or combine as a task of a step: its time, and what it takes
+// of the GPU and of the links while it runs.
 #pragma once
 
 #include <string_view>

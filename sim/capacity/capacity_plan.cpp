@@ -19,7 +19,7 @@ namespace {
 
 // Simulated at once before what they rule out is looked at again: the same for any number of
 // threads, so that results are.
-constexpr std::size_t kRound = 32;
+constexpr std::size_t kRound = 16;
 // Batches from which two micro-batches count as paying: less is within the step model's noise.
 constexpr double kPaysPct = 0.5;
 
@@ -61,6 +61,17 @@ class CapacitySearch {
     return !question().slo_ms || latency_ms <= *question().slo_ms;
   }
 
+  [[nodiscard]] MemoryUse memory_of(const DeploymentWork& work) const {
+    return memory_use(question().model,
+                      work.deployment,
+                      question().phase,
+                      question().lengths,
+                      system_.gpu,
+                      question().memory_share,
+                      system_.domain,
+                      work.imbalance);
+  }
+
   std::vector<Candidate> candidates() {
     const bool is_skewed = is_uneven(serving_.shares);
     const SearchSpace space = search_space(question(), system_, is_skewed);
@@ -72,14 +83,7 @@ class CapacitySearch {
       Candidate& candidate = result[i];
       candidate.index = i;
       candidate.work = deployment_work(serving_, space.deployments[i]);
-      candidate.memory = memory_use(question().model,
-                                    space.deployments[i],
-                                    question().phase,
-                                    question().lengths,
-                                    system_.gpu,
-                                    question().memory_share,
-                                    system_.domain,
-                                    candidate.work.imbalance);
+      candidate.memory = memory_of(candidate.work);
       if (candidate.memory.fits())
         candidate.bound = deployment_bound(serving_, candidate.work, exchanges_);
     });
@@ -118,11 +122,11 @@ class CapacitySearch {
     return open;
   }
 
-  [[nodiscard]] bool is_dominated(const Candidate& candidate) const {
+  [[nodiscard]] bool is_dominated(const DeploymentBound& bound) const {
     return std::any_of(
         plan_.results.begin(), plan_.results.end(), [&](const DeploymentResult& result) {
-          return result.tokens_per_s_per_gpu >= candidate.bound.tokens_per_s_per_gpu &&
-                 result.latency_ms <= candidate.bound.latency_ms;
+          return result.tokens_per_s_per_gpu >= bound.tokens_per_s_per_gpu &&
+                 result.latency_ms <= bound.latency_ms;
         });
   }
 
@@ -133,15 +137,47 @@ class CapacitySearch {
     return result;
   }
 
+  // One micro-batch first: that costs nothing but its exchange, and rules out much of the rest.
   void simulate(const std::vector<Candidate>& open) {
-    std::vector<const Candidate*> round;
-    for (std::size_t next = 0; next < open.size();) {
-      round.clear();
-      for (; next < open.size() && round.size() < kRound; ++next)
-        is_dominated(open[next]) ? void(++plan_.counts.dominated) : round.push_back(&open[next]);
+    for (const MicroBatching turns : {MicroBatching::none, MicroBatching::tbo}) {
+      std::vector<const Candidate*> left;
+      for (const Candidate& candidate : open)
+        if (candidate.work.deployment.micro_batching == turns) left.push_back(&candidate);
+      const std::vector<Promise> promises = promises_of(left);
+      std::vector<const Candidate*> round;
+      for (const Promise& promise : promises) {
+        is_dominated(promise.bound) ? void(++plan_.counts.dominated)
+                                    : round.push_back(promise.candidate);
+        if (round.size() == kRound) simulate_round(std::exchange(round, {}));
+      }
       simulate_round(round);
     }
     sort_results();
+  }
+
+  // What a candidate can give at best once its exchange is known.
+  struct Promise {
+    const Candidate* candidate = nullptr;
+    DeploymentBound bound;
+  };
+
+  // Of those that nothing rules out, the most promising first. Exchanges are only asked for where
+  // what is simulated so far leaves a chance.
+  std::vector<Promise> promises_of(const std::vector<const Candidate*>& candidates) {
+    std::vector<Promise> promises;
+    for (const Candidate* candidate : candidates)
+      is_dominated(candidate->bound) ? void(++plan_.counts.dominated)
+                                     : promises.push_back({candidate, {}});
+    tbb::parallel_for(std::size_t{0}, promises.size(), [&](std::size_t i) {
+      promises[i].bound = exchange_bound(serving_, promises[i].candidate->work, exchanges_);
+    });
+    const auto too_slow = std::erase_if(
+        promises, [&](const Promise& promise) { return !meets_slo(promise.bound.latency_ms); });
+    plan_.counts.too_slow += too_slow;
+    std::stable_sort(promises.begin(), promises.end(), [](const Promise& a, const Promise& b) {
+      return a.bound.tokens_per_s_per_gpu > b.bound.tokens_per_s_per_gpu;
+    });
+    return promises;
   }
 
   void simulate_round(const std::vector<const Candidate*>& round) {
@@ -224,8 +260,12 @@ class CapacitySearch {
   TwoBatchVerdict two_batch_verdict(Deployment deployment) {
     TwoBatchVerdict verdict;
     if (deployment.ranks == 1) return verdict;
-    for (const std::int64_t batch : usual_batches(question()))
-      if (batch >= 2) verdict.batches.push_back(batch);
+    for (const std::int64_t batch : usual_batches(question())) {
+      deployment.batch = batch;
+      deployment.micro_batching = MicroBatching::tbo;
+      if (batch >= 2 && memory_of(deployment_work(serving_, deployment)).fits())
+        verdict.batches.push_back(batch);
+    }
     verdict.gain_pct.resize(verdict.batches.size());
     tbb::parallel_for(std::size_t{0}, verdict.batches.size(), [&](std::size_t i) {
       Deployment one = deployment;

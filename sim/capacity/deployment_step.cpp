@@ -17,11 +17,14 @@ namespace epsim {
 namespace {
 
 // Layers of the two steps whose difference is what one more layer takes.
-constexpr std::uint32_t kFewLayers = 2, kMoreLayers = 4;
-// Ranks of a step that say how much ranks differ.
+constexpr std::uint32_t kFewLayers = 1, kMoreLayers = 2;
+// Ranks of a step that say what meeting costs; low-latency kernels wait for their peers' rows only,
+// which is in the exchange's own time.
 constexpr std::uint32_t kPlayedRanks = 2;
 // Passes that the clock and the step it makes need to agree.
-constexpr int kClockPasses = 3;
+constexpr int kClockPasses = 2;
+// Coarser than a replay's: the step's time is the same within 1 %, and is there ten times sooner.
+constexpr std::uint32_t kMostWaves = 4, kMostRounds = 12;
 // What the step model adds to the error of its parts: sim/step_prediction.cpp's judgement.
 constexpr double kStepSigma = 0.04;
 constexpr double kReach = 1.2816;       // sigmas to each side of an 80 % interval
@@ -61,6 +64,11 @@ bool sorts_rows(const Deployment& deployment) {
   return kind == nullptr || !kind->takes_split;
 }
 
+// Whether its exchanges run as two halves with rows in flight between.
+bool splits(const Deployment& deployment) {
+  return deployment.ranks > 1 && takes_turns(deployment) && !sorts_rows(deployment);
+}
+
 MoeStep layers_of(const ServingQuestion& serving,
                   const Deployment& deployment,
                   const LayerWork& layer,
@@ -71,6 +79,32 @@ MoeStep layers_of(const ServingQuestion& serving,
   MoeStep step = moe_step(spec, machine);
   apply_measured(step, serving.measured, layer.tokens, layer.context);
   return step;
+}
+
+// A layer's work by what it holds: the compute stream, or the links alone.
+struct LaneTimes {
+  double compute_us = 0, exchange_us = 0;
+};
+
+LaneTimes compute_alone(const ServingQuestion& serving, const DeploymentWork& work) {
+  const MoeStep step =
+      layers_of(serving, work.deployment, work.layer, 1, machine_of(serving, work.deployment));
+  LaneTimes lanes;
+  for (const MoeTask& task : step.tasks) lanes.compute_us += to_us(task.task.time);
+  return lanes;
+}
+
+DeploymentBound bound_of(const ServingQuestion& serving,
+                         const DeploymentWork& work,
+                         const LaneTimes& lanes) {
+  const Deployment& deployment = work.deployment;
+  const double layer = takes_turns(deployment) ? std::max(lanes.compute_us, lanes.exchange_us)
+                                               : lanes.compute_us + lanes.exchange_us;
+  const double step_us = layer * static_cast<double>(serving.question.model.moe_layers) +
+                         other_us(serving, work, machine_of(serving, deployment));
+  return {.latency_ms = static_cast<double>(work.steps) * step_us / 1e3,
+          .tokens_per_s_per_gpu = static_cast<double>(deployment.batch) /
+                                  static_cast<double>(deployment.attention_ranks) * 1e6 / step_us};
 }
 
 // Of a step played: sums that grow with its layers.
@@ -115,7 +149,7 @@ ScheduledStep schedule_of(const MoeStep& step,
 }
 
 StepConditions settled_clock(const GpuStep& step, const ConstantSet& constants) {
-  StepConditions conditions;
+  StepConditions conditions{.most_waves = kMostWaves, .most_rounds = kMostRounds};
   for (int pass = 0; pass < kClockPasses; ++pass) {
     const Duration time = run_step(step, constants, conditions).step;
     // Half way, because a lower clock makes a longer step, which leaves more power.
@@ -144,27 +178,58 @@ PlayedStep play(const MoeStep& step,
   return played;
 }
 
+// A step on one stream: its tasks one after the other, at the clock that the power limit leaves.
+// The engine gives the same; this takes a thousandth of its time.
+PlayedStep play_serial(const MoeStep& step, const ServingSystem& system) {
+  const double gap = to_us(system.calibration.hardware.duration("stream_gap"));
+  const auto time_at = [](const MoeTask& task, double clock) {
+    return to_us(task.task.time) * (1 + task.task.clock_share * (1 / clock - 1));
+  };
+  GpuStep tasks;
+  for (const MoeTask& task : step.tasks) tasks.tasks.push_back(task.task);
+  const double gaps = gap * static_cast<double>(step.tasks.size() - 1);
+  double clock = 1;
+  PlayedStep played;
+  for (int pass = 0; pass <= kClockPasses; ++pass) {
+    played = {};
+    for (const MoeTask& task : step.tasks) {
+      const double us = time_at(task, clock);
+      if (task.task.kernel_class != KernelClass::compute) {
+        played.communication_us += us;
+        continue;
+      }
+      played.compute_us += us;
+      played.stage_us[static_cast<std::size_t>(task.stage)] += us;
+    }
+    played.step_us = played.compute_us + played.communication_us + gaps;
+    // Half way, because a lower clock makes a longer step, which leaves more power.
+    clock = 0.5 * (clock + clock_under_load(
+                               power_of(tasks, from_us(played.step_us)), 1.0, system.compute.step));
+  }
+  return played;
+}
+
 // All of the model's layers with experts, from two steps of few.
 PlayedStep play_layers(const ServingQuestion& serving,
                        const DeploymentWork& work,
                        const LayerWork& layer,
-                       const ExchangeTime* exchange,
+                       const SplitExchange* halves,
                        const StepMachine& machine) {
   const ServingSystem& system = serving.system;
   StepConditions conditions;
   std::array<PlayedStep, 2> played;
-  for (const std::size_t which : {std::size_t{1}, std::size_t{0}}) {
+  for (const std::size_t which : {std::size_t{0}, std::size_t{1}}) {
     const std::uint32_t layers = which == 0 ? kFewLayers : kMoreLayers;
     MoeStep step = layers_of(serving, work.deployment, layer, layers, machine);
-    if (takes_turns(work.deployment) && exchange != nullptr && exchange->dispatch.send > Duration{})
-      step = split_exchanges(step,
-                             {exchange->dispatch.send, exchange->dispatch.receive},
-                             {exchange->combine.send, exchange->combine.receive});
+    if (halves != nullptr) step = split_exchanges(step, halves->dispatch, halves->combine);
     // On one stream nobody waits for anybody whose time is not in the exchange's already.
-    step.rank_count =
-        takes_turns(work.deployment) ? std::min(work.deployment.ranks, kPlayedRanks) : 1;
+    if (!takes_turns(work.deployment)) {
+      played[which] = play_serial(step, system);
+      continue;
+    }
+    step.rank_count = halves != nullptr ? 1 : std::min(work.deployment.ranks, kPlayedRanks);
     const ScheduledStep scheduled = schedule_of(step, work.deployment, system);
-    if (which == 1) conditions = settled_clock(scheduled.step, system.compute.step);
+    if (which == 0) conditions = settled_clock(scheduled.step, system.compute.step);
     played[which] = play(step, scheduled, conditions, system.compute.step);
   }
   const PlayedStep more = played[1] - played[0];
@@ -281,21 +346,30 @@ MoeStep layer_alone(const ServingQuestion& serving,
 DeploymentBound deployment_bound(const ServingQuestion& serving,
                                  const DeploymentWork& work,
                                  const ExchangeTimes& exchanges) {
-  const Deployment& deployment = work.deployment;
-  const StepMachine machine = machine_of(serving, deployment);
-  const MoeStep step = layers_of(serving, deployment, work.layer, 1, machine);
-  double compute = 0;
-  for (const MoeTask& task : step.tasks) compute += to_us(task.task.time);
-  double exchange = 0;
-  if (deployment.ranks > 1)
+  LaneTimes lanes = compute_alone(serving, work);
+  if (work.deployment.ranks > 1)
     for (const MoeOperation operation : {MoeOperation::dispatch, MoeOperation::combine})
-      exchange += deployment.micro_batches() * to_us(exchanges.bound(work.exchange, operation));
-  const double layer = takes_turns(deployment) ? std::max(compute, exchange) : compute + exchange;
-  const double step_us = layer * static_cast<double>(serving.question.model.moe_layers) +
-                         other_us(serving, work, machine);
-  return {.latency_ms = static_cast<double>(work.steps) * step_us / 1e3,
-          .tokens_per_s_per_gpu = static_cast<double>(deployment.batch) /
-                                  static_cast<double>(deployment.attention_ranks) * 1e6 / step_us};
+      lanes.exchange_us +=
+          work.deployment.micro_batches() * to_us(exchanges.bound(work.exchange, operation));
+  return bound_of(serving, work, lanes);
+}
+
+DeploymentBound exchange_bound(const ServingQuestion& serving,
+                               const DeploymentWork& work,
+                               ExchangeTimes& exchanges) {
+  LaneTimes lanes = compute_alone(serving, work);
+  if (work.deployment.ranks == 1) return bound_of(serving, work, lanes);
+  const ExchangeTime& exchange = exchanges.find(work.exchange);
+  lanes.exchange_us = to_us(exchange.dispatch.time + exchange.combine.time);
+  if (splits(work.deployment)) {
+    const SplitExchange& halves = exchanges.find_split(work.exchange);
+    const double sms = to_us(halves.dispatch.send + halves.dispatch.receive + halves.combine.send +
+                             halves.combine.receive);
+    lanes.compute_us += work.deployment.micro_batches() * sms;
+    lanes.exchange_us = std::max(0.0, lanes.exchange_us - sms);
+  }
+  lanes.exchange_us *= work.deployment.micro_batches();
+  return bound_of(serving, work, lanes);
 }
 
 DeploymentResult simulate_deployment(const ServingQuestion& serving,
@@ -306,10 +380,12 @@ DeploymentResult simulate_deployment(const ServingQuestion& serving,
       work.deployment.ranks > 1 ? &exchanges.find(work.exchange) : nullptr;
   LayerWork layer = work.layer;
   if (exchange != nullptr) {
-    layer.dispatch = exchange->dispatch.whole;
-    layer.combine = exchange->combine.whole;
+    layer.dispatch = exchange->dispatch;
+    layer.combine = exchange->combine;
   }
-  const PlayedStep played = play_layers(serving, work, layer, exchange, machine);
+  const SplitExchange* halves =
+      splits(work.deployment) ? &exchanges.find_split(work.exchange) : nullptr;
+  const PlayedStep played = play_layers(serving, work, layer, halves, machine);
   const double other = other_us(serving, work, machine);
 
   DeploymentResult result;

@@ -51,6 +51,11 @@ struct DeploymentBound {
                                                const DeploymentWork& work,
                                                const ExchangeTimes& exchanges);
 
+// The same where the exchange's times are known.
+[[nodiscard]] DeploymentBound exchange_bound(const ServingQuestion& serving,
+                                             const DeploymentWork& work,
+                                             ExchangeTimes& exchanges);
+
 // All of the result but memory and what depends on other results. Threads may ask at once.
 [[nodiscard]] DeploymentResult simulate_deployment(const ServingQuestion& serving,
                                                    const DeploymentWork& work,

@@ -1,6 +1,7 @@
 #include "sim/capacity/exchange_times.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -19,10 +20,8 @@
 namespace epsim {
 namespace {
 
-// Messages up to which an exchange is simulated as it is, and tokens of the two that stand for one
-// of more.
-constexpr std::int64_t kMostMessages = 24'000;
-constexpr std::int64_t kManyTokens = 1024, kFewTokens = 512;
+// Messages up to which an exchange is simulated whatever its tokens: that takes milliseconds.
+constexpr std::int64_t kMostMessages = 4'000;
 // Outside the fitted shapes residuals grow by half, as interval_of() has it.
 constexpr double kFarther = 1.5;
 
@@ -34,16 +33,25 @@ bool folds(const ExchangeQuestion& question, const ServingSystem& system) {
   return system.folds(question.ranks) && find_family(question.kernel)->takes_fold;
 }
 
+// Of so many places with equal parts of the experts, those that a token's choices touch, in the
+// mean; not more than that, for groups.
+double touched_places(const ExchangeQuestion& question, double places) {
+  const auto top_k = static_cast<double>(question.top_k);
+  if (question.routing == "random") return places * (1 - std::pow(1 - 1 / places, top_k));
+  return 1;
+}
+
 // The same as `epsim run` would be asked.
 Scenario scenario_of(const ExchangeQuestion& question,
                      const ServingSystem& system,
-                     std::uint64_t seed) {
+                     std::uint64_t seed,
+                     bool is_symmetric) {
   const FamilyKind& kind = *find_family(question.kernel);
   JsonWriter writer;
   writer.begin_object().field("schema", "epsim.scenario/1");
   writer.key("topology").begin_object().field("preset", system.preset);
   writer.key("override").raw(system.topology_override(question.ranks)).end_object();
-  writer.field("symmetry", folds(question, system));
+  writer.field("symmetry", is_symmetric);
   writer.key("traffic").begin_object().field("routing", question.routing);
   writer.field("ranks", question.ranks).field("experts", question.slots);
   writer.field("top_k", question.top_k).field("tokens_per_rank", question.tokens).end_object();
@@ -57,31 +65,47 @@ Scenario scenario_of(const ExchangeQuestion& question,
   return read_scenario(JsonDocument::parse(writer.take(), question.kernel), {});
 }
 
-// Both kernels of a split launch: what sending takes, and what receiving takes once all is there.
-void split_part(MoeOperation operation,
-                Workload workload,
-                const FamilyKind& kind,
-                const Calibration& calibration,
-                ExchangePart& part) {
-  const ConstantSet& constants = calibration.family(kind.name).constants;
-  const auto time_of = [&](SplitPart which, Duration gap) {
-    workload.split = {.split = true, .part = which, .gap = gap};
-    return predict(operation, workload, kind, calibration.hardware, constants).latency;
-  };
-  part.send = time_of(SplitPart::send, Duration{});
-  part.receive = time_of(SplitPart::receive, 2 * part.whole.time);
+// One host stands for all where the fabric's hosts are alike; every host is told where they are
+// not.
+Scenario scenario_of(const ExchangeQuestion& question,
+                     const ServingSystem& system,
+                     std::uint64_t seed) {
+  if (folds(question, system)) try {
+      return scenario_of(question, system, seed, true);
+    } catch (const InputError&) {
+      // The last leaf is not as full as the others.
+    }
+  return scenario_of(question, system, seed, false);
 }
 
-// A point of the straight line through two times, not below the later one's share of it.
-Duration on_line(Duration few, Duration many, std::int64_t tokens) {
-  const double slope = (to_us(many) - to_us(few)) / static_cast<double>(kManyTokens - kFewTokens);
-  return from_us(to_us(many) + std::max(0.0, slope) * static_cast<double>(tokens - kManyTokens));
-}
+// Numbers of tokens that are simulated; the others lie on straight lines between two of them.
+constexpr std::array<std::int64_t, 5> kKnots = {1, 32, 128, 512, 1024};
 
-void follow(const ExchangePart& few, ExchangePart& many, std::int64_t tokens) {
-  many.whole.time = on_line(few.whole.time, many.whole.time, tokens);
-  many.send = on_line(few.send, many.send, tokens);
-  many.receive = on_line(few.receive, many.receive, tokens);
+// Of the way from one number of tokens to another; beyond 1 where there are more.
+struct Line {
+  double along = 0;
+  [[nodiscard]] Duration at(Duration few, Duration many) const {
+    return std::max(Duration{}, from_us(to_us(few) + along * (to_us(many) - to_us(few))));
+  }
+  [[nodiscard]] SplitTimes at(const SplitTimes& few, const SplitTimes& many) const {
+    return {at(few.send, many.send), at(few.receive, many.receive)};
+  }
+};
+
+// A question for fewer tokens and one for more, and where on the line through both it lies.
+struct Neighbours {
+  ExchangeQuestion few, many;
+  Line line;
+};
+
+Neighbours neighbours_of(const ExchangeQuestion& question) {
+  const auto* const above = std::lower_bound(kKnots.begin() + 1, kKnots.end() - 1, question.tokens);
+  Neighbours result{question, question, {}};
+  result.few.tokens = *(above - 1);
+  result.many.tokens = *above;
+  result.line.along = static_cast<double>(question.tokens - result.few.tokens) /
+                      static_cast<double>(result.many.tokens - result.few.tokens);
+  return result;
 }
 
 }  // namespace
@@ -89,29 +113,48 @@ void follow(const ExchangePart& few, ExchangePart& many, std::int64_t tokens) {
 ExchangeTimes::ExchangeTimes(const ServingSystem& system, std::uint64_t seed)
     : system_(system), seed_(seed) {}
 
+template <typename Time>
+ExchangeTimes::Entry<Time>& ExchangeTimes::entry_of(Entries<Time>& entries,
+                                                    const ExchangeQuestion& question) {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<Entry<Time>>& place = entries[question];
+  if (!place) place = std::make_unique<Entry<Time>>();
+  return *place;
+}
+
 const ExchangeTime& ExchangeTimes::find(const ExchangeQuestion& question) {
-  Entry* entry = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    std::unique_ptr<Entry>& place = entries_[question];
-    if (!place) place = std::make_unique<Entry>();
-    entry = place.get();
-  }
-  std::call_once(entry->once, [&] { entry->time = predict_time(question); });
-  return entry->time;
+  Entry<ExchangeTime>& entry = entry_of(whole_, question);
+  std::call_once(entry.once, [&] { entry.time = predict_time(question); });
+  return entry.time;
+}
+
+const SplitExchange& ExchangeTimes::find_split(const ExchangeQuestion& question) {
+  Entry<SplitExchange>& entry = entry_of(split_, question);
+  std::call_once(entry.once, [&] { entry.time = predict_split(question); });
+  return entry.time;
+}
+
+bool ExchangeTimes::is_simulated(const ExchangeQuestion& question) const {
+  return messages_of(question) <= kMostMessages ||
+         std::find(kKnots.begin(), kKnots.end(), question.tokens) != kKnots.end();
 }
 
 ExchangeTime ExchangeTimes::predict_time(const ExchangeQuestion& question) {
-  if (question.tokens <= kManyTokens || messages_of(question) <= kMostMessages)
-    return simulate(question);
-  ExchangeQuestion smaller = question;
-  smaller.tokens = kFewTokens;
-  const ExchangeTime& few = find(smaller);
-  smaller.tokens = kManyTokens;
-  ExchangeTime time = find(smaller);
-  follow(few.dispatch, time.dispatch, question.tokens);
-  follow(few.combine, time.combine, question.tokens);
+  if (is_simulated(question)) return simulate(question);
+  const Neighbours beside = neighbours_of(question);
+  const ExchangeTime& few = find(beside.few);
+  ExchangeTime time = find(beside.many);
+  time.dispatch.time = beside.line.at(few.dispatch.time, time.dispatch.time);
+  time.combine.time = beside.line.at(few.combine.time, time.combine.time);
   return time;
+}
+
+SplitExchange ExchangeTimes::predict_split(const ExchangeQuestion& question) {
+  if (is_simulated(question)) return simulate_split(question);
+  const Neighbours beside = neighbours_of(question);
+  const SplitExchange& few = find_split(beside.few);
+  const SplitExchange& many = find_split(beside.many);
+  return {beside.line.at(few.dispatch, many.dispatch), beside.line.at(few.combine, many.combine)};
 }
 
 ExchangeTime ExchangeTimes::simulate(const ExchangeQuestion& question) const {
@@ -126,13 +169,30 @@ ExchangeTime ExchangeTimes::simulate(const ExchangeQuestion& question) const {
   for (const MoeOperation operation : {MoeOperation::dispatch, MoeOperation::combine}) {
     const Prediction prediction =
         predict(operation, workload, kind, calibration.hardware, family.constants);
-    ExchangePart& part = operation == MoeOperation::dispatch ? time.dispatch : time.combine;
-    part.whole = step_exchange(prediction, question.kernel, system_.nvlink, machine);
-    if (kind.takes_split) split_part(operation, workload, kind, calibration, part);
+    StepExchange& part = operation == MoeOperation::dispatch ? time.dispatch : time.combine;
+    part = step_exchange(prediction, question.kernel, system_.nvlink, machine);
   }
   time.beyond_range = beyond_range(workload, family);
   time.sigma = family.fit.residual_sigma * (time.beyond_range.empty() ? 1.0 : kFarther);
   return time;
+}
+
+SplitExchange ExchangeTimes::simulate_split(const ExchangeQuestion& question) {
+  const Calibration& calibration = system_.calibration;
+  const FamilyKind& kind = *find_family(question.kernel);
+  check(kind.takes_split, "only what can be split is asked for its halves");
+  const ExchangeTime& whole = find(question);
+  Workload workload = make_workload(scenario_of(question, system_, seed_));
+  const ConstantSet& constants = calibration.family(question.kernel).constants;
+  // By twice the whole time everything has arrived; what sends is over long before.
+  const auto halves = [&](MoeOperation operation, Duration time) -> SplitTimes {
+    workload.split = {.split = true, .part = SplitPart::receive, .gap = 2 * time};
+    const Prediction both = predict(operation, workload, kind, calibration.hardware, constants);
+    const auto name = kMoeOperationNames[static_cast<std::size_t>(operation)];
+    return {both.timeline.aligned_latency(both.plan, fmt::format("{} send", name)), both.latency};
+  };
+  return {halves(MoeOperation::dispatch, whole.dispatch.time),
+          halves(MoeOperation::combine, whole.combine.time)};
 }
 
 Duration ExchangeTimes::bound(const ExchangeQuestion& question, MoeOperation operation) const {
@@ -144,9 +204,11 @@ Duration ExchangeTimes::bound(const ExchangeQuestion& question, MoeOperation ope
                   : combine_message(question.hidden, CombineFormat::bf16);
   const double domains = std::max(1.0, static_cast<double>(question.ranks) / system_.domain);
   const double beyond = 1 - 1 / domains;
-  // Low-latency kernels send a row for each expert; the others one for each host or rank, of which
-  // there is one at least.
-  const double rows = kind.takes_fences ? static_cast<double>(question.top_k) : 1.0;
+  // Low-latency kernels send a row for each expert; the others one for each host, or for each rank
+  // inside one.
+  const double places = domains > 1 ? domains : static_cast<double>(question.ranks);
+  const double rows =
+      kind.takes_split ? static_cast<double>(question.top_k) : touched_places(question, places);
   const double bytes = rows * static_cast<double>(question.tokens) * static_cast<double>(row.count);
   // Of random numbers of tokens the busiest rank has no fewer than the mean.
   if (domains > 1) return from_us(1e6 * bytes * beyond / system_.nic.bytes_per_second);

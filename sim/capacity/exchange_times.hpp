@@ -1,9 +1,7 @@
 // ExchangeTimes: dispatch and combine of deployments, predicted once for each that differs.
 //
-// Where one host may stand for all, every number of tokens is simulated. Elsewhere an exchange of
-// many messages is simulated for two smaller numbers of tokens, and the straight line through them
-// is followed: beyond some hundred tokens a rank it is links and NICs that decide, and their time
-// grows with the bytes.
+// Some numbers of tokens are simulated, and times between them and beyond follow straight lines: a
+// pipeline that is full takes time in proportion to the bytes, and the search asks for many.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "models/moe_step.hpp"
+#include "models/split_exchange.hpp"
 #include "models/workload.hpp"
 #include "sim/capacity/serving_system.hpp"
 
@@ -31,17 +30,15 @@ struct ExchangeQuestion {
   auto operator<=>(const ExchangeQuestion&) const = default;
 };
 
-// One operation. A fused kernel holds its SMs for the whole time; of a split launch, sending and
-// receiving hold them, and what is in flight between holds none.
-struct ExchangePart {
-  StepExchange whole;
-  Duration send{}, receive{};  // of a split launch; 0: it cannot be split
-};
-
 struct ExchangeTime {
-  ExchangePart dispatch, combine;
+  StepExchange dispatch, combine;         // in one launch each
   double sigma = 0;                       // of the logarithm of a latency
   std::vector<std::string> beyond_range;  // "ranks 144, calibrated for 16"
+};
+
+// What sending takes, and what receiving takes once all is there, of launches in two halves.
+struct SplitExchange {
+  SplitTimes dispatch, combine;
 };
 
 class ExchangeTimes {
@@ -55,20 +52,34 @@ class ExchangeTimes {
   // A time that no simulation can beat: the bytes that leave a rank, by its slowest way out.
   [[nodiscard]] Duration bound(const ExchangeQuestion& question, MoeOperation operation) const;
 
+  // Of a kernel with FamilyKind::takes_split.
+  [[nodiscard]] const SplitExchange& find_split(const ExchangeQuestion& question);
+
   // With every message, however many there are.
   [[nodiscard]] ExchangeTime simulate(const ExchangeQuestion& question) const;
 
  private:
   [[nodiscard]] ExchangeTime predict_time(const ExchangeQuestion& question);
 
+  [[nodiscard]] SplitExchange predict_split(const ExchangeQuestion& question);
+  [[nodiscard]] SplitExchange simulate_split(const ExchangeQuestion& question);
+  [[nodiscard]] bool is_simulated(const ExchangeQuestion& question) const;
+
+  template <typename Time>
   struct Entry {
     std::once_flag once;
-    ExchangeTime time;
+    Time time;
   };
+  template <typename Time>
+  using Entries = std::map<ExchangeQuestion, std::unique_ptr<Entry<Time>>>;
+  template <typename Time>
+  Entry<Time>& entry_of(Entries<Time>& entries, const ExchangeQuestion& question);
+
   const ServingSystem& system_;
   std::uint64_t seed_;
   std::mutex mutex_;
-  std::map<ExchangeQuestion, std::unique_ptr<Entry>> entries_;
+  Entries<ExchangeTime> whole_;
+  Entries<SplitExchange> split_;
 };
 
 }  // namespace epsim

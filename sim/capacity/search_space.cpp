@@ -17,9 +17,10 @@ namespace {
 // that somebody serves on.
 constexpr std::array<std::int64_t, 16> kDomains = {
     2, 3, 4, 5, 6, 8, 9, 10, 12, 16, 18, 20, 24, 32, 36, 40};
-constexpr std::array<std::int64_t, 5> kSms = {12, 16, 20, 24, 32};
-constexpr std::array<std::int64_t, 16> kDecodeBatches = {
-    1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 160, 192, 256, 384, 512, 1024};
+constexpr std::array<std::int64_t, 2> kSms = {16, 24};
+constexpr std::array<std::int64_t, 26> kDecodeBatches = {
+    1,  2,   4,   8,   12,  16,  24,  32,  40,  48,  56,  64,  80,
+    96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 768, 1024};
 constexpr std::array<std::int64_t, 6> kPrefillTokens = {1024, 2048, 4096, 8192, 16384, 32768};
 constexpr std::int64_t kMostPrefillTokens = 65'536;
 // Copies a rank beside the least number that fills all ranks, where loads differ.
@@ -54,6 +55,12 @@ std::vector<std::int64_t> usual_redundant(const ModelDescription& model,
   return copies;
 }
 
+// Normal kernels make the host wait for the rows' counts, so that a decode step with them cannot be
+// a captured graph; nobody serves so.
+bool is_usual(const FamilyKind& kind, ServingPhase phase) {
+  return phase == ServingPhase::prefill || !kind.takes_sms;
+}
+
 class Enumeration {
  public:
   Enumeration(const CapacityQuestion& question, const ServingSystem& system, bool is_skewed)
@@ -64,7 +71,7 @@ class Enumeration {
     kernels_ = question.limits.kernels;
     if (kernels_.empty())
       for (const KernelFamily& family : system.calibration.families)
-        kernels_.push_back(family.name);
+        if (is_usual(*find_family(family.name), question.phase)) kernels_.push_back(family.name);
   }
 
   SearchSpace take() {

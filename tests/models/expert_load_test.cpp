@@ -93,10 +93,12 @@ TEST_CASE("expert load: shares of a routing count pairs and leave masked ones ou
   CHECK(shares_of(routing) == ExpertShares{3.0 / 5, 1.0 / 5, 1.0 / 5, 0.0});
 }
 
-TEST_CASE("expert load: rows of the busiest rank are its slots' expected numbers") {
-  // 100 pairs: 0.42 and 0.12 are 42 and 12.
+TEST_CASE("expert load: rows of the busiest rank sum to its expected number") {
+  // 100 pairs: 0.42 and 0.12 are 42 and 12. Two deviations whose squares sum to 1 are 0.707 and
+  // -0.707: 42 + 0.707 * 6.48 = 46.58 and 12 - 0.707 * 3.46 = 9.55, which 54 rows make 44.8
+  // and 9.2.
   const ExpertPacking packing = contiguous_packing({0.42, 0.12, 0.26, 0.20}, 2);
-  CHECK(busiest_rows(packing, 100) == std::vector<std::int64_t>{42, 12});
+  CHECK(busiest_rows(packing, 100) == std::vector<std::int64_t>{45, 9});
   CHECK(busiest_rows(packing, 0) == std::vector<std::int64_t>{0, 0});
 }
 
@@ -108,6 +110,31 @@ TEST_CASE("expert load: of slots that expect less than a row, those likely hit h
   // One slot with 0.75 and three without load: 1 - 0.25^1 = 0.75 rounds to one.
   CHECK(busiest_rows(contiguous_packing({0.0, 0.75, 0.25, 0.0}, 2), 1) ==
         std::vector<std::int64_t>{0, 1});
+}
+
+TEST_CASE("expert load: equal slots have rows spread as independent pairs spread them") {
+  // 256 experts on 32 ranks, 32 768 pairs: 128 rows a slot, 1024 a rank. Normal quantiles at 1/16,
+  // 3/16, 5/16 and 7/16 from the middle are 1.534, 0.887, 0.489 and 0.157; their squares, both
+  // sides, sum to 6.81, which 7 / 6.81 makes 7, the slots less one. Times sqrt(128) = 11.3:
+  // 17.6, 10.2, 5.6 and 1.8.
+  CHECK(busiest_rows(contiguous_packing(even_shares(256), 32), 32'768) ==
+        std::vector<std::int64_t>{146, 110, 138, 118, 134, 122, 130, 126});
+  // One slot has all that its rank has.
+  CHECK(busiest_rows(contiguous_packing(even_shares(8), 8), 512) == std::vector<std::int64_t>{64});
+  for (const std::uint64_t seed : property_seeds(200)) {
+    CAPTURE(seed);
+    Rng rng(seed);
+    const ExpertPacking packing = contiguous_packing(falling_shares(64, 0.5, rng), 4);
+    const double pairs = static_cast<double>(2000 + rng.below(100'000));
+    const auto shares = packing.rank_shares();
+    std::int64_t sum = 0;
+    for (const std::int64_t rows : busiest_rows(packing, pairs)) {
+      CHECK(rows >= 0);
+      sum += rows;
+    }
+    // Slots that expect less than a row may round the other way.
+    CHECK(std::abs(static_cast<double>(sum) - pairs * *std::ranges::max_element(shares)) < 8);
+  }
 }
 
 TEST_CASE("expert load: an even load stays even, with copies of some experts nearly so") {

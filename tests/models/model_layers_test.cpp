@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "models/attention_layers.hpp"
+#include "models/formatted_gemm.hpp"
 #include "tests/support/round_constants.hpp"
 #include "tests/support/round_overlap.hpp"
 
@@ -100,6 +101,7 @@ TEST_CASE("attention layers: latent attention is absorbed in decode, its row rea
   CHECK(shape.core.cached_tokens == 128 * 4096);
   CHECK(shape.core.cached_bytes == 1152);  // 576 of BF16
   CHECK(shape.core.efficiency == doctest::Approx(efficiency(660)));
+  CHECK(to_us(shape.core.fixed) == doctest::Approx(kLatentDecodeFixedUs));
   REQUIRE(shape.output.size() == 2);
   CHECK(shape.output[0] == MatrixShape{128, 512, 128, 0, true});
   CHECK(shape.output[1] == MatrixShape{7168, 16'384});
@@ -195,8 +197,11 @@ TEST_CASE("model layers: heads' ranks gather rows in front of attention, scatter
   CHECK(us_of(step, "reduce-scatter of attention") == doctest::Approx(5 + 9.17504));
   // Norms of own rows, 4 * 7168 * 2 bytes each at 1000 GB/s; 1 us is an empty kernel.
   CHECK(us_of(step, "attention norm") == doctest::Approx(1 + 3.670016));
-  // Attention is of all 128: 2112 * 7168 + 128 * 7168 bytes read, 2 * 128 * 2112 written.
-  CHECK(us_of(step, "projection 0") == doctest::Approx(2 + 15.138816 + 0.917504 + 0.540672));
+  // Attention is of all 128: 2112 * 7168 + 128 * 7168 bytes read, 2 * 128 * 2112 written. A quarter
+  // of the arithmetic shows: 88 tiles of 128 x 24 at half of the rate, and 56 blocks of depth.
+  const double arithmetic = 2 * 128 * 24 * 7168 / (4096 * 1980.0) + 56 * kBlockScaledTimes.block_us;
+  CHECK(us_of(step, "projection 0") == doctest::Approx(kBlockScaledTimes.fixed_us + 15.138816 +
+                                                       0.917504 + 0.540672 + arithmetic / 4));
 }
 
 TEST_CASE("model layers: expert weights of four bits are unpacked to what linear layers use") {
@@ -235,10 +240,15 @@ TEST_CASE("model layers: a dense layer is its attention and an MLP, once a micro
   // Norm: 128 * 4 * 7168 * 2 bytes = 7.340032 us. Up: 36 864 * 7168 + 128 * 7168 bytes read and 2 *
   // 128 * 36 864 written: 264.241152 + 0.917504 + 9.437184 us. Product: 128 * 3 * 18 432 * 2 bytes
   // = 14.155776 us. Down: 7168 * 18 432 + 128 * 18 432 read, 2 * 128 * 7168 written: 132.120576 +
-  // 2.359296 + 1.835008 us. Two empty kernels of 1 us and two GEMMs' 2 us.
-  CHECK(one - attention == doctest::Approx(7.340032 + 264.241152 + 0.917504 + 9.437184 + 14.155776 +
-                                           132.120576 + 2.359296 + 1.835008 + 6)
-                               .epsilon(1e-4));
+  // 2.359296 + 1.835008 us. Two empty kernels of 1 us and the fixed parts of two GEMMs.
+  const double rest = 7.340032 + 264.241152 + 0.917504 + 9.437184 + 14.155776 + 132.120576 +
+                      2.359296 + 1.835008 + 2 + 2 * kBlockScaledTimes.fixed_us;
+  // A quarter of the arithmetic shows, at half of the rate. Up: 288 tiles of 128 x 128 in three
+  // rounds, 14.4808 us of tensor cores and 56 * 16 384 / (128 * 1980) = 3.6202 us of sums each.
+  // Down: 100 tiles of 128 x 72, 20.9455 us and 144 blocks' latency, which is more than their sums.
+  const double arithmetic =
+      3 * 2 * (14.4808 + 3.6202) + 2 * 20.9455 + 144 * kBlockScaledTimes.block_us;
+  CHECK(one - attention == doctest::Approx(rest + arithmetic / 4).epsilon(1e-5));
   work.micro_batches = 2;
   CHECK(to_us(dense_layer_time(latent_model(), work, round.machine)) == doctest::Approx(2 * one));
 }
