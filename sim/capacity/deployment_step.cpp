@@ -6,12 +6,9 @@
 #include <string>
 #include <utility>
 
-#include "models/clock_law.hpp"
 #include "models/kernel_families.hpp"
 #include "models/split_exchange.hpp"
-#include "models/step_schedule.hpp"
-#include "sim/base/check.hpp"
-#include "sim/step_run.hpp"
+#include "sim/capacity/played_step.hpp"
 
 namespace epsim {
 namespace {
@@ -21,12 +18,11 @@ constexpr std::uint32_t kFewLayers = 1, kMoreLayers = 2;
 // Ranks of a step that say what meeting costs; low-latency kernels wait for their peers' rows only,
 // which is in the exchange's own time.
 constexpr std::uint32_t kPlayedRanks = 2;
-// Passes that the clock and the step it makes need to agree.
-constexpr int kClockPasses = 2;
-// Coarser than a replay's: the step's time is the same within 1 %, and is there ten times sooner.
-constexpr std::uint32_t kMostWaves = 4, kMostRounds = 12;
 // What the step model adds to the error of its parts: sim/step_prediction.cpp's judgement.
 constexpr double kStepSigma = 0.04;
+// Of the laws of single kernels: the mean error of the held-out rows of
+// calibrate/observations/compute_h800.json (epsim validate --compute) is 8 %.
+constexpr double kKernelSigma = 0.10;
 constexpr double kReach = 1.2816;       // sigmas to each side of an 80 % interval
 constexpr std::int64_t kRowUnit = 128;  // kernels move rows of whole quantisation blocks
 
@@ -107,141 +103,25 @@ DeploymentBound bound_of(const ServingQuestion& serving,
                                   static_cast<double>(deployment.attention_ranks) * 1e6 / step_us};
 }
 
-// Of a step played: sums that grow with its layers.
-struct PlayedStep {
-  double step_us = 0, compute_us = 0, communication_us = 0, overlap_us = 0;
-  std::array<double, kStepStageNames.size()> stage_us{};  // of compute, as it ran
-};
-
-PlayedStep operator-(PlayedStep a, const PlayedStep& b) {
-  a.step_us -= b.step_us;
-  a.compute_us -= b.compute_us;
-  a.communication_us -= b.communication_us;
-  a.overlap_us -= b.overlap_us;
-  for (std::size_t s = 0; s < a.stage_us.size(); ++s) a.stage_us[s] -= b.stage_us[s];
-  return a;
-}
-
-// Of tasks as they run alone: arithmetic draws tensor power, what waits for memory does not.
-PowerUse power_of(const GpuStep& step, Duration time) {
-  PowerUse use;
-  for (const StepTask& task : step.tasks) {
-    const double share = to_us(task.time) / to_us(time);
-    if (task.kernel_class == KernelClass::communication) {
-      use.communication += task.cta_count > 0 ? share : 0;
-      continue;
-    }
-    const double arithmetic = uses_tensor_cores(task) ? task.clock_share : 0;
-    use.tensor += share * arithmetic;
-    use.memory += share * (1 - arithmetic);
-  }
-  return use;
-}
-
-ScheduledStep schedule_of(const MoeStep& step,
-                          const Deployment& deployment,
-                          const ServingSystem& system) {
-  return schedule_step(step,
-                       {.kind = takes_turns(deployment) ? ScheduleKind::tbo : ScheduleKind::serial,
-                        .order = QueueOrder::stages,
-                        .stream_gap = system.calibration.hardware.duration("stream_gap"),
-                        .event_hop = system.compute.overlap.duration("event_hop")});
-}
-
-StepConditions settled_clock(const GpuStep& step, const ConstantSet& constants) {
-  StepConditions conditions{.most_waves = kMostWaves, .most_rounds = kMostRounds};
-  for (int pass = 0; pass < kClockPasses; ++pass) {
-    const Duration time = run_step(step, constants, conditions).step;
-    // Half way, because a lower clock makes a longer step, which leaves more power.
-    conditions.clock =
-        0.5 * (conditions.clock + clock_under_load(power_of(step, time), 1.0, constants));
-    conditions.top_clock = conditions.clock;
-    if (conditions.clock > 0.999) break;
-  }
-  return conditions;
-}
-
-PlayedStep play(const MoeStep& step,
-                const ScheduledStep& scheduled,
-                const StepConditions& conditions,
-                const ConstantSet& constants) {
-  const StepRun run = run_step(scheduled.step, constants, conditions);
-  PlayedStep played{.step_us = to_us(run.step),
-                    .compute_us = to_us(run.compute),
-                    .communication_us = to_us(run.communication),
-                    .overlap_us = to_us(run.overlap)};
-  check(step.tasks.size() == scheduled.step.tasks.size(), "a schedule keeps all tasks");
-  for (std::size_t i = 0; i < scheduled.step.tasks.size(); ++i)
-    if (scheduled.step.tasks[i].kernel_class == KernelClass::compute)
-      played.stage_us[static_cast<std::size_t>(scheduled.stages[i])] +=
-          to_us(run.end[i] - run.start[i]);
-  return played;
-}
-
-// A step on one stream: its tasks one after the other, at the clock that the power limit leaves.
-// The engine gives the same; this takes a thousandth of its time.
-PlayedStep play_serial(const MoeStep& step, const ServingSystem& system) {
-  const double gap = to_us(system.calibration.hardware.duration("stream_gap"));
-  const auto time_at = [](const MoeTask& task, double clock) {
-    return to_us(task.task.time) * (1 + task.task.clock_share * (1 / clock - 1));
-  };
-  GpuStep tasks;
-  for (const MoeTask& task : step.tasks) tasks.tasks.push_back(task.task);
-  const double gaps = gap * static_cast<double>(step.tasks.size() - 1);
-  double clock = 1;
-  PlayedStep played;
-  for (int pass = 0; pass <= kClockPasses; ++pass) {
-    played = {};
-    for (const MoeTask& task : step.tasks) {
-      const double us = time_at(task, clock);
-      if (task.task.kernel_class != KernelClass::compute) {
-        played.communication_us += us;
-        continue;
-      }
-      played.compute_us += us;
-      played.stage_us[static_cast<std::size_t>(task.stage)] += us;
-    }
-    played.step_us = played.compute_us + played.communication_us + gaps;
-    // Half way, because a lower clock makes a longer step, which leaves more power.
-    clock = 0.5 * (clock + clock_under_load(
-                               power_of(tasks, from_us(played.step_us)), 1.0, system.compute.step));
-  }
-  return played;
-}
-
 // All of the model's layers with experts, from two steps of few.
 PlayedStep play_layers(const ServingQuestion& serving,
                        const DeploymentWork& work,
                        const LayerWork& layer,
                        const SplitExchange* halves,
                        const StepMachine& machine) {
-  const ServingSystem& system = serving.system;
-  StepConditions conditions;
-  std::array<PlayedStep, 2> played;
-  for (const std::size_t which : {std::size_t{0}, std::size_t{1}}) {
-    const std::uint32_t layers = which == 0 ? kFewLayers : kMoreLayers;
-    MoeStep step = layers_of(serving, work.deployment, layer, layers, machine);
+  const Deployment& deployment = work.deployment;
+  const auto step_of = [&](std::uint32_t layers) {
+    MoeStep step = layers_of(serving, deployment, layer, layers, machine);
     if (halves != nullptr) step = split_exchanges(step, halves->dispatch, halves->combine);
-    // On one stream nobody waits for anybody whose time is not in the exchange's already.
-    if (!takes_turns(work.deployment)) {
-      played[which] = play_serial(step, system);
-      continue;
-    }
-    step.rank_count = halves != nullptr ? 1 : std::min(work.deployment.ranks, kPlayedRanks);
-    const ScheduledStep scheduled = schedule_of(step, work.deployment, system);
-    if (which == 0) conditions = settled_clock(scheduled.step, system.compute.step);
-    played[which] = play(step, scheduled, conditions, system.compute.step);
-  }
-  const PlayedStep more = played[1] - played[0];
-  const double times = static_cast<double>(serving.question.model.moe_layers - kFewLayers) /
-                       (kMoreLayers - kFewLayers);
-  PlayedStep all = played[0];
-  all.step_us += times * more.step_us;
-  all.compute_us += times * more.compute_us;
-  all.communication_us += times * more.communication_us;
-  all.overlap_us += times * more.overlap_us;
-  for (std::size_t s = 0; s < all.stage_us.size(); ++s) all.stage_us[s] += times * more.stage_us[s];
-  return all;
+    step.rank_count = halves != nullptr ? 1 : std::min(deployment.ranks, kPlayedRanks);
+    return step;
+  };
+  return play_step(step_of(kFewLayers),
+                   step_of(kMoreLayers),
+                   static_cast<double>(serving.question.model.moe_layers - kFewLayers) /
+                       (kMoreLayers - kFewLayers),
+                   deployment.micro_batching,
+                   serving.system);
 }
 
 void name_parts(const PlayedStep& played, double other, DeploymentResult& result) {
@@ -256,12 +136,10 @@ void name_parts(const PlayedStep& played, double other, DeploymentResult& result
                    [](const StepPart& a, const StepPart& b) { return a.share > b.share; });
 }
 
-// Exchanges count as far as they are exposed, compute as far as it is known at all.
-double sigma_of(const ServingSystem& system, const DeploymentResult& result, double exchange) {
-  const Constant& gemm = system.compute.overlap.at("gemm_efficiency_0");
-  const double compute = std::log(gemm.high / gemm.low) / (2 * kReach);
+// Exchanges count as far as they are exposed, compute for the rest.
+double sigma_of(const DeploymentResult& result, double exchange) {
   const double exposed = result.exposed_us / result.step_us;
-  return std::hypot(exchange * exposed, compute * (1 - exposed), kStepSigma);
+  return std::hypot(exchange * exposed, kKernelSigma * (1 - exposed), kStepSigma);
 }
 
 void fill_in_rates(const DeploymentWork& work, double sigma, DeploymentResult& result) {
@@ -400,8 +278,7 @@ DeploymentResult simulate_deployment(const ServingQuestion& serving,
   result.combine_us = to_us(layer.combine.time);
   result.expert_imbalance = work.imbalance;
   name_parts(played, other, result);
-  fill_in_rates(
-      work, sigma_of(serving.system, result, exchange == nullptr ? 0 : exchange->sigma), result);
+  fill_in_rates(work, sigma_of(result, exchange == nullptr ? 0 : exchange->sigma), result);
   if (exchange != nullptr) result.beyond_range = exchange->beyond_range;
   return result;
 }

@@ -23,6 +23,7 @@ constexpr std::array<std::int64_t, 26> kDecodeBatches = {
     96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 768, 1024};
 constexpr std::array<std::int64_t, 6> kPrefillTokens = {1024, 2048, 4096, 8192, 16384, 32768};
 constexpr std::int64_t kMostPrefillTokens = 65'536;
+constexpr std::int64_t kToldByHost = 128;  // ranks
 // Copies a rank beside the least number that fills all ranks, where loads differ.
 constexpr std::array<std::int64_t, 3> kMoreCopies = {0, 1, 2};
 
@@ -34,7 +35,11 @@ std::vector<std::int64_t> usual_ranks(const CapacityQuestion& question,
   ranks.push_back(domain);
   if (system.can_grow)
     for (const std::int64_t d : kDomains) ranks.push_back(d * domain);
-  std::erase_if(ranks, [&](std::int64_t r) { return r > std::int64_t{question.gpus}; });
+  // Fabrics of many hosts that differ have to be told host by host, which takes minutes for all.
+  std::erase_if(ranks, [&](std::int64_t r) {
+    return r > std::int64_t{question.gpus} ||
+           (r > kToldByHost && !system.folds_to_one(static_cast<std::uint32_t>(r)));
+  });
   return ranks;
 }
 

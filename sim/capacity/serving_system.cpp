@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/check.hpp"
+#include "sim/base/input_error.hpp"
 #include "sim/step_exchange.hpp"
 #include "topologies/registry.hpp"
 
@@ -41,6 +42,17 @@ std::string ServingSystem::topology_override(std::uint32_t ranks) const {
   if (size_key == "gpus") return "{}";
   const std::uint32_t domains = (ranks + domain - 1) / domain;
   return fmt::format("{{\"{}\": {}}}", size_key, domains);
+}
+
+bool ServingSystem::folds_to_one(std::uint32_t ranks) const {
+  if (!folds(ranks)) return false;
+  try {
+    const JsonDocument sizes = JsonDocument::parse(topology_override(ranks), "ranks");
+    (void)load_folded_topology(preset, sizes.root().object());
+    return true;
+  } catch (const InputError&) {
+    return false;  // the last leaf is not as full as the others
+  }
 }
 
 bool ServingSystem::holds(std::uint32_t ranks) const {

@@ -27,10 +27,12 @@ struct ServingSystem {
   [[nodiscard]] StepMachine machine(std::uint32_t reserved_sms) const;
   // Overrides of the preset for so many ranks, as JSON text.
   [[nodiscard]] std::string topology_override(std::uint32_t ranks) const;
-  // Whether one host may stand for all of so many ranks'.
+  // Whether so many ranks fill several hosts.
   [[nodiscard]] bool folds(std::uint32_t ranks) const {
     return can_grow && ranks > domain && ranks % domain == 0;
   }
+  // Whether its hosts are alike, so that one may.
+  [[nodiscard]] bool folds_to_one(std::uint32_t ranks) const;
   [[nodiscard]] bool holds(std::uint32_t ranks) const;
 };
 

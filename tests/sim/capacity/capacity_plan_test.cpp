@@ -5,13 +5,16 @@
 
 #include <doctest/doctest.h>
 
+#include "models/step_schedule.hpp"
 #include "sim/base/input_error.hpp"
 #include "sim/base/json.hpp"
 #include "sim/capacity/deployment_step.hpp"
 #include "sim/capacity/exchange_times.hpp"
 #include "sim/capacity/expert_slots.hpp"
+#include "sim/capacity/played_step.hpp"
 #include "sim/capacity/search_space.hpp"
 #include "sim/capacity/serving_system.hpp"
+#include "sim/step_run.hpp"
 
 using namespace epsim;
 
@@ -175,8 +178,48 @@ TEST_CASE("exchange times: the line through fewer tokens meets the simulation of
                             .routing = "random"};
   const ExchangeTime on_line = exchanges.find(question);
   const ExchangeTime simulated = exchanges.simulate(question);
-  CHECK(to_us(on_line.dispatch.whole.time) ==
-        doctest::Approx(to_us(simulated.dispatch.whole.time)).epsilon(0.05));
-  CHECK(to_us(on_line.combine.whole.time) ==
-        doctest::Approx(to_us(simulated.combine.whole.time)).epsilon(0.05));
+  CHECK(to_us(on_line.dispatch.time) ==
+        doctest::Approx(to_us(simulated.dispatch.time)).epsilon(0.05));
+  CHECK(to_us(on_line.combine.time) ==
+        doctest::Approx(to_us(simulated.combine.time)).epsilon(0.05));
+}
+
+TEST_CASE("capacity plan: a step on one stream takes what the engine says") {
+  const CapacityQuestion question = decode_on_h800();
+  const ServingSystem system = load_serving_system(question.system, question.topology);
+  const ServingQuestion serving{
+      .question = question, .system = system, .shares = expert_shares(question), .measured = {}};
+  Deployment deployment{.ranks = 32, .batch = 16, .kernel = "deepep-ll-v1"};
+  MoeStep step = layer_alone(serving, deployment, 16, 4096);
+  step.rank_count = 1;
+  const PlayedStep played = play_serial(step, system);
+  const ScheduledStep scheduled =
+      schedule_step(step,
+                    {.kind = ScheduleKind::serial,
+                     .stream_gap = system.calibration.hardware.duration("stream_gap")});
+  // So few tokens wait for memory: the clock stays at its top in both.
+  const StepRun run = run_step(scheduled.step, system.compute.step);
+  CHECK(played.step_us == doctest::Approx(to_us(run.step)).epsilon(0.01));
+}
+
+TEST_CASE("exchange times: what lies between simulated tokens is near its own simulation") {
+  const ServingSystem system = load_serving_system("hgx-h800-cx7", "");
+  ExchangeTimes exchanges(system, 7);
+  ExchangeQuestion question{.kernel = "deepep-ll-v1",
+                            .ranks = 128,
+                            .slots = 256,
+                            .top_k = 8,
+                            .hidden = 7168,
+                            .tokens = 64,
+                            .is_fp8 = true,
+                            .routing = "random"};
+  for (const std::int64_t tokens : {64, 200}) {
+    question.tokens = tokens;
+    const ExchangeTime between = exchanges.find(question);
+    const ExchangeTime simulated = exchanges.simulate(question);
+    CHECK(to_us(between.dispatch.time) ==
+          doctest::Approx(to_us(simulated.dispatch.time)).epsilon(0.06));
+    CHECK(to_us(between.combine.time) ==
+          doctest::Approx(to_us(simulated.combine.time)).epsilon(0.06));
+  }
 }
