@@ -23,8 +23,8 @@ void export_results(const ExportOptions& options) {
   if (options.notebook == "-" && options.html == "-")
     throw InputError("--html -", "", "only one result goes to stdout");
   ExportDocument document = read_results({options.results.begin(), options.results.end()});
-  if (!options.notebook.empty()) document.command += " --notebook " + options.notebook;
-  if (!options.html.empty()) document.command += " --html " + options.html;
+  if (!options.notebook.empty()) document.command += " --notebook " + shell_word(options.notebook);
+  if (!options.html.empty()) document.command += " --html " + shell_word(options.html);
   if (!options.notebook.empty()) write_result(options.notebook, notebook_text(document));
   if (!options.html.empty()) write_result(options.html, page_text(document));
 }

@@ -53,6 +53,10 @@ std::optional<double> slo_of(const PlanOptions& options, ServingPhase phase) {
 }
 
 CapacityQuestion question_of(const PlanOptions& options) {
+  if (options.model.empty())
+    throw InputError("--model", "", "expected a name or a file, found \"\"");
+  if (options.question.system.empty())
+    throw InputError("--system", "", "expected a name or a file, found \"\"");
   CapacityQuestion question = options.question;
   question.model = load_model(options.model);
   question.phase = options.phase == "prefill" ? ServingPhase::prefill : ServingPhase::decode;
@@ -110,19 +114,20 @@ void add_measured(CLI::App& verb, const std::shared_ptr<PlanOptions>& options) {
                                        options->compute_times,
                                        "times of a layer's stages: an epsim.compute_times/1 file");
   times->type_name("FILE")->group("Measured compute");
-  verb.add_option("--compute-trace", options->recorded.file, "the same, from a profiler dump")
-      ->type_name("TRACE")
-      ->excludes(times)
-      ->group("Measured compute");
+  CLI::Option* trace =
+      verb.add_option("--compute-trace", options->recorded.file, "the same, from a profiler dump");
+  trace->type_name("TRACE")->excludes(times)->group("Measured compute");
   verb.add_option("--trace-tokens",
                   options->recorded.tokens,
                   "of an attention group and micro-batch in the dump")
       ->check(tokens)
+      ->needs(trace)
       ->group("Measured compute");
   verb.add_option("--trace-context",
                   options->recorded.context,
                   "keys of a sequence before its first token in the dump")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 24))
+      ->needs(trace)
       ->group("Measured compute");
   verb.add_option("--trace-system",
                   options->trace_system,

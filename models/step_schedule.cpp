@@ -1,6 +1,7 @@
 #include "models/step_schedule.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,10 @@ using Segment = std::vector<std::uint32_t>;  // tasks that a host queues without
 class StepScheduler {
  public:
   StepScheduler(const MoeStep& step, const ScheduleOptions& options)
-      : step_(step), options_(options), place_(step.tasks.size()) {}
+      : step_(step),
+        options_(options),
+        place_(step.tasks.size()),
+        one_communicator_(options.one_communicator || !meetings_fit()) {}
 
   ScheduledStep take() {
     result_.sm_count = step_.sm_count;
@@ -42,6 +46,22 @@ class StepScheduler {
     if (options_.kind == ScheduleKind::serial || task.lane == StepLane::compute) return 0;
     if (task.lane == StepLane::exchange) return communication;
     return options_.kind == ScheduleKind::tbo_aux ? communication + 1 : 0;
+  }
+
+  // Whether what meets other ranks finds room on the SMs with what meets them on other streams.
+  // Otherwise one rank's kernel holds the SMs that another's waits for, each until its peers come;
+  // servers keep such kernels in one order.
+  [[nodiscard]] bool meetings_fit() const {
+    if (step_.rank_count < 2) return true;
+    std::map<std::uint32_t, std::uint32_t> most_of_stream;  // CTAs
+    for (const MoeTask& task : step_.tasks)
+      if (task.task.kernel_class == KernelClass::communication) {
+        std::uint32_t& most = most_of_stream[stream_of(task)];
+        most = std::max(most, std::min(task.task.cta_count, step_.sm_count));
+      }
+    std::uint32_t all = 0;
+    for (const auto& [stream, most] : most_of_stream) all += most;
+    return all <= step_.sm_count;
   }
 
   // Whether the host turns to the other micro-batch in front of this task.
@@ -98,8 +118,7 @@ class StepScheduler {
       task.time += options_.skew;
       task.skew = options_.skew;
     }
-    if (options_.one_communicator && task.kernel_class == KernelClass::communication)
-      task.communicator = 0;
+    if (one_communicator_ && task.kernel_class == KernelClass::communication) task.communicator = 0;
     place_[index] = here;
     result_.tasks.push_back(std::move(task));
     scheduled_.lanes.push_back(source.lane);
@@ -123,6 +142,7 @@ class StepScheduler {
   ScheduledStep scheduled_;
   GpuStep& result_ = scheduled_.step;
   std::vector<std::uint32_t> place_;  // of a task of the step in the result
+  bool one_communicator_;
 };
 
 }  // namespace

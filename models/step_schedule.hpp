@@ -31,7 +31,8 @@ inline constexpr std::array<std::string_view, 2> kQueueOrderNames = {"stages", "
 struct ScheduleOptions {
   ScheduleKind kind = ScheduleKind::serial;
   QueueOrder order = QueueOrder::stages;
-  // All exchanges and collectives are of one communicator, which runs them as they were queued.
+  // All exchanges and collectives are of one communicator, which runs them as they were queued;
+  // so they are in any case where SMs for all of them at once are missing.
   bool one_communicator = false;
   std::uint32_t hardware_queues = 0;  // 0: one for each stream
   // Streams made before the communication stream that hold nothing here but take their places among

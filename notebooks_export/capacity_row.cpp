@@ -49,7 +49,7 @@ CapacityRow read_capacity_row(const JsonValue& value) {
   row.words = {fmt::format("EP {:.0f}", row.ranks),
                fmt::format("TP {:.0f}", row.attention_ranks),
                fmt::format("batch {:.0f}", row.batch),
-               row.micro_batching == "none" ? "one batch" : row.micro_batching,
+               row.micro_batching == "none" ? "" : row.micro_batching,
                fmt::format("+{:.0f} experts", row.redundant_experts),
                row.kernel.empty() ? "no exchange" : row.kernel,
                fmt::format("{:.0f} SMs", row.sms)};
@@ -85,7 +85,8 @@ std::vector<std::string> deployment_names(const std::vector<const CapacityRow*>&
     std::set<std::string> words;
     for (const CapacityRow* row : rows) words.insert(row->words[axis]);
     for (std::size_t r = 0; r < rows.size(); ++r)
-      if (words.size() > 1) names[r] += (names[r].empty() ? "" : " · ") + rows[r]->words[axis];
+      if (words.size() > 1 && !rows[r]->words[axis].empty())
+        names[r] += (names[r].empty() ? "" : " · ") + rows[r]->words[axis];
   }
   for (std::size_t r = 0; r < rows.size(); ++r)
     if (names[r].empty()) names[r] = rows[r]->words.front();

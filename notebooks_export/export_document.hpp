@@ -15,8 +15,9 @@ namespace epsim {
 using Cell = std::variant<std::monostate, double, std::string>;
 
 struct Column {
-  std::string name;   // as a program names it, unit last: "tokens_per_s_per_gpu"
-  std::string label;  // as a person reads it: "tokens/s/GPU"
+  std::string name;      // as a program names it, unit last: "tokens_per_s_per_gpu"
+  std::string label;     // as a person reads it: "tokens/s/GPU"
+  bool is_flag = false;  // 1 is read as yes, 0 as no
 };
 
 struct ExportTable {
@@ -62,6 +63,9 @@ struct ExportDocument {
 // epsim.placements/1 (a fence table), epsim.validation/1, epsim.replay/1, and tables of a sweep
 // (.sqlite). Throws InputError for a file that is none of them.
 [[nodiscard]] ExportDocument read_results(const std::vector<std::filesystem::path>& files);
+
+// An argument as a shell reads it back, for a command line that is shown.
+[[nodiscard]] std::string shell_word(const std::string& text);
 
 // nbformat 4.5: text, tables as data in code cells, and charts with their executed outputs.
 [[nodiscard]] std::string notebook_text(const ExportDocument& document);

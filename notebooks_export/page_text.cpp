@@ -57,7 +57,11 @@ void write_table(const ExportTable& table, JsonWriter& writer) {
   writer.begin_object().field("name", table.name).field("title", table.title);
   writer.key("columns").begin_array();
   for (const Column& column : table.columns)
-    writer.begin_object().field("name", column.name).field("label", column.label).end_object();
+    writer.begin_object()
+        .field("name", column.name)
+        .field("label", column.label)
+        .field("flag", column.is_flag)
+        .end_object();
   writer.end_array().key("filters").begin_array();
   for (const std::string& filter : table.filters) writer.value(filter);
   writer.end_array().key("rows").begin_array();

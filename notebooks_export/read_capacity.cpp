@@ -43,8 +43,8 @@ ExportTable empty_deployments_table(const ResultFile& file, const AskedQuestion&
                       {"expert_imbalance", "busiest rank, of the mean"},
                       {"bottleneck", "bottleneck"},
                       {"memory_gb", "memory of a GPU, GB"},
-                      {"meets_slo", "meets the target"},
-                      {"pareto", "on the Pareto line"},
+                      {"meets_slo", "meets the target", true},
+                      {"pareto", "on the Pareto line", true},
                       {"beyond_range", "beyond calibration"}},
           .rows = {},
           .filters = {"way", "ranks", "micro_batching", "kernel", "meets_slo", "pareto"}};
@@ -250,6 +250,28 @@ void mark_row(JsonObject& root,
   std::rotate(rows.begin(), row, row + 1);
 }
 
+// What is recommended and why, or why nothing is.
+std::string answer_text(JsonObject& root, const std::vector<CapacityRow>& rows) {
+  const std::string reason = text_at(root, "reason");
+  if (rows.empty() || root.required("recommended").is_null())
+    return fmt::format("Nothing is recommended: {}.", reason);
+  const CapacityRow& row = rows.front();
+  std::string way = fmt::format("EP {:.0f} with attention TP {:.0f}, batch {:.0f}",
+                                row.ranks,
+                                row.attention_ranks,
+                                row.batch);
+  if (row.micro_batching != "none") way += ", two micro-batches";
+  if (!row.kernel.empty()) way += ", " + row.kernel;
+  if (row.sms > 0) way += fmt::format(" on {:.0f} SMs", row.sms);
+  if (row.redundant_experts > 0)
+    way += fmt::format(", {:.0f} copies of experts", row.redundant_experts);
+  return fmt::format("Recommended: {}; {:.0f} tokens/s/GPU at {} ms. Why: {}.",
+                     way,
+                     row.throughput,
+                     spoken(row.latency_ms),
+                     reason);
+}
+
 }  // namespace
 
 ResultSections read_capacity(const ResultFile& file) {
@@ -266,7 +288,7 @@ ResultSections read_capacity(const ResultFile& file) {
                                                question.model,
                                                question.gpus,
                                                question.system),
-                        .paragraphs = {text_at(root, "reason")},
+                        .paragraphs = {answer_text(root, rows)},
                         .charts = {},
                         .tables = {}};
   section.paragraphs.push_back(fmt::format(
@@ -281,7 +303,10 @@ ResultSections read_capacity(const ResultFile& file) {
   section.tables.push_back(std::move(table));
   add_two_batch(file, root, section);
   add_parts(file, compared_rows(rows), section);
-  for (const JsonValue& note : array_at(root, "notes")) section.paragraphs.push_back(note.string());
+  std::string notes;
+  for (const JsonValue& note : array_at(root, "notes"))
+    notes += (notes.empty() ? "Notes: " : "; ") + note.string();
+  if (!notes.empty()) section.paragraphs.push_back(notes + ".");
   return {std::move(section)};
 }
 

@@ -50,7 +50,8 @@ ResultSections read_json(const std::filesystem::path& path, std::size_t number) 
   return kResultKinds[root.required("schema").one_of(schemas)].read(file);
 }
 
-// As a shell reads it back.
+}  // namespace
+
 std::string shell_word(const std::string& text) {
   bool is_plain = !text.empty();
   for (const char c : text)
@@ -62,8 +63,6 @@ std::string shell_word(const std::string& text) {
   for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
   return quoted + "'";
 }
-
-}  // namespace
 
 ExportDocument read_results(const std::vector<std::filesystem::path>& files) {
   if (files.empty()) throw InputError("RESULT", "", "expected a file at least, found none");

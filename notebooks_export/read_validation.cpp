@@ -58,8 +58,8 @@ ExportTable read_records(const ResultFile& file, JsonObject& root) {
                                 {"error_pct", "error, %"},
                                 {"predicted_low_us", "predicted from, us"},
                                 {"predicted_high_us", "predicted to, us"},
-                                {"in_range", "in calibrated range"},
-                                {"fitted", "seen by the fit"}},
+                                {"in_range", "in calibrated range", true},
+                                {"fitted", "seen by the fit", true}},
                     .rows = {},
                     .filters = {"group", "fitted", "in_range"}};
   for (const JsonValue& value : array_at(root, "records")) {

@@ -47,7 +47,12 @@ function valuesOf(table, name) {
   return values;
 }
 
-const shownValue = (value) => (value === null || value === "" ? "–" : numberText(value));
+const flagText = (value) => (value === 1 ? "yes" : "no");
+
+function shownValue(column, value) {
+  if (value === null || value === "") return "–";
+  return column.flag ? flagText(value) : numberText(value);
+}
 
 // Words or numbers as people read them, in whatever precision they have.
 function numberText(value) {
@@ -57,7 +62,7 @@ function numberText(value) {
 
 const kMostChips = 9;
 
-function filterChips(table, name, label, values) {
+function filterChips(table, name, column, values) {
   const boxes = values.map((value) => element("input", {
     type: "checkbox", name, value: keyOf(value),
     onchange: () => choose(table, name, boxes.filter((box) => box.checked).map((box) => box.value)),
@@ -65,21 +70,21 @@ function filterChips(table, name, label, values) {
   table.listeners.push(() => {
     for (const box of boxes) box.checked = table.chosen.get(name).has(box.value);
   });
-  return element("fieldset", {}, element("legend", {}, label), ...boxes.map((box, i) =>
-    element("label", {}, box, element("span", {}, shownValue(values[i])))));
+  return element("fieldset", {}, element("legend", {}, column.label), ...boxes.map((box, i) =>
+    element("label", {}, box, element("span", {}, shownValue(column, values[i])))));
 }
 
-function filterList(table, name, label, values) {
+function filterList(table, name, column, values) {
   const list = element("select", {
-    name, "aria-label": label,
+    name, "aria-label": column.label,
     onchange: () => choose(table, name, list.selectedIndex === 0 ? [] : [list.value]),
   }, element("option", { value: "" }, `all ${values.length}`), ...values.map((value) =>
-    element("option", { value: keyOf(value) }, shownValue(value))));
+    element("option", { value: keyOf(value) }, shownValue(column, value))));
   table.listeners.push(() => {
     const [key] = table.chosen.get(name);
     list.selectedIndex = key === undefined ? 0 : 1 + values.findIndex((v) => keyOf(v) === key);
   });
-  return element("fieldset", {}, element("legend", {}, label), list);
+  return element("fieldset", {}, element("legend", {}, column.label), list);
 }
 
 // Null where the table has nothing to choose by.
@@ -88,8 +93,8 @@ function filterBar(table) {
   for (const name of table.filters) {
     const values = valuesOf(table, name);
     if (values.length < 2) continue;
-    const label = table.columns[columnIndex(table, name)].label;
-    groups.push((values.length <= kMostChips ? filterChips : filterList)(table, name, label, values));
+    const column = table.columns[columnIndex(table, name)];
+    groups.push((values.length <= kMostChips ? filterChips : filterList)(table, name, column, values));
   }
   if (groups.length === 0) return null;
   const clear = element("button", {

@@ -26,9 +26,10 @@ function compareCells(a, b, way) {
   return way * String(a).localeCompare(String(b), "en", { numeric: true });
 }
 
-function cell(value, format) {
+function cell(column, value, format) {
   if (value === null || value === "")
     return element("td", { class: format ? "number nothing" : "nothing" }, "–");
+  if (column.flag) return element("td", { class: "short" }, flagText(value));
   if (typeof value !== "number")
     return element("td", { class: value.length <= kShortWords ? "short" : "long" }, value);
   return element("td", { class: "number", title: String(value) }, format(value));
@@ -36,7 +37,8 @@ function cell(value, format) {
 
 function placeTable(place) {
   const table = tables.get(place.dataset.table);
-  const formats = table.columns.map((_, c) => numberFormat(table.rows.map((row) => row[c])));
+  const formats = table.columns.map((column, c) =>
+    (column.flag ? null : numberFormat(table.rows.map((row) => row[c]))));
   let sorted = { column: -1, way: 1 };
   let isWhole = false;
 
@@ -62,7 +64,7 @@ function placeTable(place) {
     const isLong = rows.length > kFewRows;
     const shown = isWhole || !isLong ? rows : rows.slice(0, kFirstRows);
     body.replaceChildren(...shown.map((row) =>
-      element("tr", {}, ...row.map((value, c) => cell(value, formats[c])))));
+      element("tr", {}, ...row.map((value, c) => cell(table.columns[c], value, formats[c])))));
     heads.forEach((head, c) => {
       if (c === sorted.column)
         head.setAttribute("aria-sort", sorted.way > 0 ? "ascending" : "descending");

@@ -22,6 +22,8 @@ namespace {
 constexpr std::size_t kRound = 16;
 // Batches from which two micro-batches count as paying: less is within the step model's noise.
 constexpr double kPaysPct = 0.5;
+// Throughputs that differ by less are taken as equal: then the faster one is the better one.
+constexpr double kAsGood = 0.98;
 
 struct Candidate {
   std::size_t index = 0;  // in the order of enumeration
@@ -75,6 +77,7 @@ class CapacitySearch {
   std::vector<Candidate> candidates() {
     const bool is_skewed = is_uneven(serving_.shares);
     const SearchSpace space = search_space(question(), system_, is_skewed);
+    plan_.notes.insert(plan_.notes.end(), space.notes.begin(), space.notes.end());
     ask_laws(space.deployments.front());
     plan_.counts.impossible = space.impossible;
     plan_.counts.enumerated = space.deployments.size() + space.impossible;
@@ -224,7 +227,9 @@ class CapacitySearch {
         std::min_element(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) {
           return a.memory.total() < b.memory.total();
         });
-    plan_.reason = memory_refusal(least->work.deployment, least->memory);
+    const bool can_spread =
+        question().limits.ranks.empty() && (system_.can_grow || question().gpus < system_.domain);
+    plan_.reason = memory_refusal(least->work.deployment, least->memory, can_spread);
   }
 
   void mark_pareto() {
@@ -246,8 +251,13 @@ class CapacitySearch {
 
   void recommend() {
     if (plan_.results.empty()) return;
+    double most = 0;  // the Pareto set rises in throughput
     for (const std::size_t i : plan_.pareto)
-      if (plan_.results[i].meets_slo) plan_.recommended = i;  // the Pareto set rises in throughput
+      if (plan_.results[i].meets_slo) most = plan_.results[i].tokens_per_s_per_gpu;
+    for (const std::size_t i : plan_.pareto)
+      if (!plan_.recommended && plan_.results[i].meets_slo &&
+          plan_.results[i].tokens_per_s_per_gpu >= kAsGood * most)
+        plan_.recommended = i;
     if (!plan_.recommended) {
       plan_.nearest = plan_.pareto.front();
       plan_.reason = slo_refusal(plan_);

@@ -4,15 +4,19 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/wrapped_text.hpp"
 #include "sim/capacity/capacity_plan.hpp"
 #include "sim/capacity/capacity_words.hpp"
 
 namespace epsim {
 namespace {
 
+constexpr std::size_t kRefusedIndent = 9;
 // Rows of the Pareto table; of a longer set every so many-th, with both ends and the chosen one.
 constexpr std::size_t kMostRows = 14;
-constexpr double kMostSlower = 0.5;  // two-batch gains are shown between these, %
+constexpr double kLeastGain = 0.5;   // of two micro-batches, %: less is no gain
+constexpr std::size_t kIndent = 13;  // where what follows a label begins
+constexpr std::size_t kWidth = 110;  // columns of a sentence's line
 
 std::string_view latency_word(const CapacityPlan& plan) {
   return plan.question.phase == ServingPhase::prefill ? "TTFT" : "TPOT";
@@ -72,7 +76,7 @@ std::string row_of(const CapacityPlan& plan, std::size_t index) {
   const Deployment& deployment = result.deployment;
   const bool is_chosen = plan.recommended == index || plan.nearest == index;
   return fmt::format(
-      "{} {:<14}{:>6}  {:<5}{:<36}{:>9.1f} {:<15}{:>8.0f}{:>8}{:>9.1f}  {} {:.0f} %\n",
+      "{} {:<16}{:>6}  {:<5}{:<36}{:>9.1f} {:<17}{:>9.0f}{:>8}{:>12.1f}  {} {:.0f} %\n",
       is_chosen ? '*' : ' ',
       layout_words(deployment),
       deployment.batch,
@@ -106,21 +110,27 @@ std::vector<std::size_t> shown_rows(const CapacityPlan& plan) {
 
 std::string table(const CapacityPlan& plan) {
   if (plan.results.empty()) return {};
-  std::string text = fmt::format("\n  {:<14}{:>6}  {:<5}{:<36}{:>9} {:<15}{:>8}{:>8}{:>9}  {}\n",
+  std::string text = fmt::format("\n  {:<16}{:>6}  {:<5}{:<36}{:>9} {:<17}{:>9}{:>8}{:>12}  {}\n",
                                  "layout",
                                  "batch",
                                  "TBO",
                                  "kernels",
                                  fmt::format("{} ms", latency_word(plan)),
-                                 "80 %",
+                                 "80 % within",
                                  "tok/s/GPU",
                                  "hidden",
-                                 "exposed",
+                                 "exposed ms",
                                  "most of a step");
-  for (const std::size_t index : shown_rows(plan)) text += row_of(plan, index);
-  const std::size_t left_out = plan.pareto.size() - std::min(plan.pareto.size(), kMostRows);
+  const std::vector<std::size_t> rows = shown_rows(plan);
+  for (const std::size_t index : rows) text += row_of(plan, index);
+  const std::size_t left_out = plan.pareto.size() - rows.size();
   if (left_out > 0) text += fmt::format("  {} more of the Pareto set: --json\n", left_out);
   return text;
+}
+
+// A sentence behind its label.
+std::string labelled(std::string_view label, std::string_view sentence) {
+  return fmt::format("  {:<{}}{}\n", label, kIndent - 2, wrapped(sentence, kIndent, kWidth));
 }
 
 std::string memory_text(const MemoryUse& memory) {
@@ -150,15 +160,35 @@ std::string two_batch_text(const CapacityPlan& plan) {
   if (verdict.pays_from)
     return fmt::format("  TBO        pays from batch {} on ({})\n", *verdict.pays_from, extreme);
   return fmt::format("  TBO        {} (best: {})\n",
-                     *most > kMostSlower ? "pays at some batches only" : "pays at no batch tried",
+                     *most > kLeastGain ? "pays at some batches only" : "pays at no batch tried",
                      extreme);
 }
 
+// What a step spends its time on.
+std::string step_text(const DeploymentResult& result) {
+  std::string text = "  a step is  ";
+  for (std::size_t i = 0; i < std::min<std::size_t>(4, result.parts.size()); ++i)
+    text += fmt::format(
+        "{}{} {:.0f} %", i == 0 ? "" : ", ", result.parts[i].name, 100 * result.parts[i].share);
+  text += '\n';
+  if (result.deployment.ranks > 1)
+    text += fmt::format(
+        "  exchange   dispatch {:.0f} us and combine {:.0f} us a layer and micro-batch, {:.0f} % "
+        "hidden, {:.1f} of {:.1f} ms exposed\n",
+        result.dispatch_us,
+        result.combine_us,
+        result.overlap_pct,
+        result.exposed_us / 1e3,
+        result.step_us / 1e3);
+  return text;
+}
+
 std::string chosen_text(const CapacityPlan& plan) {
-  if (!plan.recommended) return fmt::format("\nrefused: {}\n", plan.reason);
+  if (!plan.recommended)
+    return fmt::format("\nrefused: {}\n", wrapped(plan.reason, kRefusedIndent, kWidth));
   const DeploymentResult& result = plan.results[*plan.recommended];
   std::string text = fmt::format("\nrecommended: {}\n", deployment_words(result.deployment));
-  text += fmt::format("  because    {}\n", plan.reason);
+  text += labelled("because", plan.reason);
   text += fmt::format(
       "  gives      {:.0f} tokens/s/GPU [{:.0f}, {:.0f}], {} {:.1f} ms [{:.1f}, {:.1f}]",
       result.tokens_per_s_per_gpu,
@@ -169,27 +199,18 @@ std::string chosen_text(const CapacityPlan& plan) {
       result.latency_low_ms,
       result.latency_high_ms);
   const std::uint32_t instances = plan.question.gpus / result.deployment.ranks;
-  text += fmt::format("; {} instance{} on {} GPUs\n",
+  const std::uint32_t used = instances * result.deployment.ranks;
+  text += fmt::format("; {} instance{} on {} GPU{}\n",
                       instances,
                       instances == 1 ? "" : "s",
-                      instances * result.deployment.ranks);
-  text += "  a step is  ";
-  for (std::size_t i = 0; i < std::min<std::size_t>(4, result.parts.size()); ++i)
-    text += fmt::format(
-        "{}{} {:.0f} %", i == 0 ? "" : ", ", result.parts[i].name, 100 * result.parts[i].share);
-  text += fmt::format(
-      "\n  exchange   dispatch {:.0f} us and combine {:.0f} us a layer and micro-batch, {:.0f} % "
-      "hidden, {:.1f} of {:.1f} ms exposed\n",
-      result.dispatch_us,
-      result.combine_us,
-      result.overlap_pct,
-      result.exposed_us / 1e3,
-      result.step_us / 1e3);
+                      used,
+                      used == 1 ? "" : "s");
+  text += step_text(result);
   if (result.expert_imbalance > 1.005)
     text += fmt::format("  load       busiest rank {:.2f} x mean\n", result.expert_imbalance);
   text += memory_text(result.memory) + two_batch_text(plan);
   for (const std::string& line : result.beyond_range)
-    text += fmt::format("  unseen     exchange: {}\n", line);
+    text += labelled("unseen", "exchange: " + line);
   return text;
 }
 
@@ -197,7 +218,7 @@ std::string chosen_text(const CapacityPlan& plan) {
 
 std::string capacity_text(const CapacityPlan& plan) {
   std::string text = heading(plan) + counts_text(plan.counts) + table(plan) + chosen_text(plan);
-  for (const std::string& note : plan.notes) text += fmt::format("  note       {}\n", note);
+  for (const std::string& note : plan.notes) text += labelled("note", note);
   return text;
 }
 

@@ -18,10 +18,11 @@ std::string compared_with_fastest(const CapacityPlan& plan) {
   const DeploymentResult& chosen = plan.results[*plan.recommended];
   const DeploymentResult& fastest = plan.results[plan.pareto.front()];
   if (&chosen == &fastest) return "nothing simulated is faster";
-  return fmt::format("the fastest, {}, takes {:.1f} ms and gives {:.0f} % of it",
+  const double part = 100 * fastest.tokens_per_s_per_gpu / chosen.tokens_per_s_per_gpu;
+  return fmt::format("the quickest of all, {}, takes {:.1f} ms and gives {} of them",
                      deployment_words(fastest.deployment),
                      fastest.latency_ms,
-                     100 * fastest.tokens_per_s_per_gpu / chosen.tokens_per_s_per_gpu);
+                     part < 1 ? std::string("less than 1 %") : fmt::format("{:.0f} %", part));
 }
 
 }  // namespace
@@ -39,18 +40,23 @@ std::string deployment_words(const Deployment& deployment) {
   return words;
 }
 
-std::string memory_refusal(const Deployment& least, const MemoryUse& memory) {
+std::string memory_refusal(const Deployment& least, const MemoryUse& memory, bool can_spread) {
+  std::string_view advice = "no more of these GPUs can share the experts";
+  if (memory.cache > memory.weights)
+    advice = "shorter prompts and answers (--isl, --osl) and smaller batches need less";
+  else if (can_spread)
+    advice = "more GPUs (--gpus) spread the experts further";
   return fmt::format(
       "nothing fits the GPUs' memory. The least is needed by {}: {} of {} a GPU (weights {}, KV "
-      "cache {}, exchange buffers {}, activations {}); more GPUs (--gpus) spread the experts "
-      "further",
+      "cache {}, exchange buffers {}, activations {}); {}",
       deployment_words(least),
       gigabytes(memory.total()),
       gigabytes(memory.capacity),
       gigabytes(memory.weights),
       gigabytes(memory.cache),
       gigabytes(memory.buffers),
-      gigabytes(memory.activations));
+      gigabytes(memory.activations),
+      advice);
 }
 
 std::string slo_refusal(const CapacityPlan& plan) {
@@ -73,7 +79,7 @@ std::string recommendation(const CapacityPlan& plan) {
   const DeploymentResult& chosen = plan.results[*plan.recommended];
   const auto& slo = plan.question.slo_ms;
   std::string words = fmt::format(
-      "most tokens/s/GPU of all{}",
+      "most tokens/s/GPU of all{}, to within 2 %, and the fastest of these",
       slo ? fmt::format(" with a {} of at most {:g} ms", latency_name(plan.question.phase), *slo)
           : std::string(" (no SLO was given)"));
   words += "; " + compared_with_fastest(plan);

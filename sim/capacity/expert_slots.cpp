@@ -14,7 +14,7 @@
 namespace epsim {
 namespace {
 
-constexpr std::string_view kWhere = "routing";
+constexpr std::string_view kWhere = "--routing";
 // Tokens drawn: 2^16 leave the share of a mean expert of 256, at eight choices, known to 2 %.
 constexpr std::uint32_t kTokens = 65'536;
 // Kinds whose experts are all equally likely.
@@ -54,6 +54,14 @@ ExpertShares read_shares(const CapacityQuestion& question, const std::string& pa
 ExpertShares expert_shares(const CapacityQuestion& question) {
   const RoutingName name = parse_name(question.routing);
   if (name.kind == "file") return read_shares(question, name.path);
+  const std::int64_t groups = name.node_limit.groups;
+  if (name.kind == "node-limited" && question.model.experts % groups != 0)
+    throw InputError(kWhere,
+                     "",
+                     fmt::format("expected groups that divide the {} experts of {}, found {}",
+                                 question.model.experts,
+                                 question.model.name,
+                                 groups));
   if (is_even(name)) return even_shares(question.model.experts);
   if (name.kind != "zipf")
     throw InputError(kWhere,

@@ -61,9 +61,10 @@ std::vector<std::int64_t> usual_redundant(const ModelDescription& model,
 }
 
 // Normal kernels make the host wait for the rows' counts, so that a decode step with them cannot be
-// a captured graph; nobody serves so.
+// a captured graph; low-latency kernels keep room for all tokens of all ranks, which prefill has
+// too many of. Nobody serves so.
 bool is_usual(const FamilyKind& kind, ServingPhase phase) {
-  return phase == ServingPhase::prefill || !kind.takes_sms;
+  return phase == ServingPhase::prefill ? !kind.takes_split : !kind.takes_sms;
 }
 
 class Enumeration {
@@ -77,6 +78,7 @@ class Enumeration {
     if (kernels_.empty())
       for (const KernelFamily& family : system.calibration.families)
         if (is_usual(*find_family(family.name), question.phase)) kernels_.push_back(family.name);
+    if (kernels_.empty()) add_unusual_kernels();
   }
 
   SearchSpace take() {
@@ -102,6 +104,17 @@ class Enumeration {
   }
 
  private:
+  // Better than no exchange at all.
+  void add_unusual_kernels() {
+    for (const KernelFamily& family : system_.calibration.families) kernels_.push_back(family.name);
+    if (!kernels_.empty())
+      space_.notes.push_back(
+          fmt::format("{} has no kernels that {} is usually served with; tried are {}",
+                      question_.system,
+                      kServingPhaseNames[static_cast<std::size_t>(question_.phase)],
+                      fmt::join(kernels_, ", ")));
+  }
+
   [[nodiscard]] std::string shape_refusal(std::int64_t ranks,
                                           std::int64_t parts,
                                           std::int64_t copies) const {
@@ -137,10 +150,9 @@ class Enumeration {
       std::vector<std::int64_t> sms = question_.limits.sms;
       if (!kind.takes_sms) sms = {0};
       if (sms.empty()) sms.assign(kSms.begin(), kSms.end());
-      const std::string kernel_why = why.empty() ? kernel_refusal(kind, deployment) : why;
       for (const std::int64_t s : sms) {
         deployment.sms = s;
-        add(deployment, kernel_why);
+        add(deployment, why.empty() ? kernel_refusal(kind, deployment) : why);
       }
     }
   }
@@ -149,9 +161,16 @@ class Enumeration {
                                            const Deployment& deployment) const {
     const ModelDescription& model = question_.model;
     const std::int64_t slots = model.experts + deployment.redundant_experts;
-    if (slots > std::int64_t{kind.experts_per_sm_max} * system_.gpu.sm_count)
-      return fmt::format(
-          "{} takes {} experts at most", kind.name, kind.experts_per_sm_max * system_.gpu.sm_count);
+    const std::int64_t all_sms = system_.gpu.sm_count;
+    const std::int64_t most_slots = std::int64_t{kind.experts_per_sm_max} * all_sms;
+    if (slots > most_slots)
+      return fmt::format("{} takes {} experts at most", kind.name, most_slots);
+    if (kind.takes_sms &&
+        (deployment.sms < 2 || deployment.sms % 2 != 0 || deployment.sms > all_sms))
+      return fmt::format("{} takes an even number of SMs from 2 to {}, not {}",
+                         kind.name,
+                         all_sms,
+                         deployment.sms);
     if (model.top_k > kind.top_k_max)
       return fmt::format("{} takes top-{} at most", kind.name, kind.top_k_max);
     if (deployment.ranks > system_.domain && !kind.takes_network)
@@ -226,6 +245,8 @@ SearchSpace search_space(const CapacityQuestion& question,
                      space.why_impossible.empty()
                          ? std::string("no deployment is left to try")
                          : "no deployment is possible; for example " + space.why_impossible);
+  if (space.impossible > 0)
+    space.notes.push_back("impossible are those where, for example, " + space.why_impossible);
   return space;
 }
 

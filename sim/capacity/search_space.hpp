@@ -15,6 +15,7 @@ struct SearchSpace {
   std::vector<Deployment> deployments;
   std::uint64_t impossible = 0;  // that the kernels' own limits or the machine's sizes forbid
   std::string why_impossible;    // of one of them
+  std::vector<std::string> notes;
 };
 
 // Axes: ranks, attention ranks, redundant experts, kernel, its SMs, micro-batching, batch; the last

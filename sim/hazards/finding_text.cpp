@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/wrapped_text.hpp"
+
 namespace epsim {
 namespace {
 
@@ -18,31 +20,9 @@ std::string_view name_of(const std::array<std::string_view, N>& names, Enum valu
   return names[static_cast<std::size_t>(value)];
 }
 
-// Breaks at spaces; a word that is too long for a line stays whole.
-std::string wrapped(std::string_view text) {
-  std::string out;
-  std::size_t column = kIndent;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (word.empty()) continue;
-    if (column > kIndent && column + 1 + word.size() > kWidth) {
-      out += '\n' + std::string(kIndent, ' ');
-      column = kIndent;
-    } else if (column > kIndent) {
-      out += ' ';
-      ++column;
-    }
-    out += word;
-    column += word.size();
-  }
-  return out;
-}
-
 std::string labelled(std::string_view label, std::string_view text) {
   if (text.empty()) return {};
-  return fmt::format("  {:<{}}{}\n", label, kIndent - 2, wrapped(text));
+  return fmt::format("  {:<{}}{}\n", label, kIndent - 2, wrapped(text, kIndent, kWidth));
 }
 
 // Small times with more digits; the sign only where it says something.
@@ -54,7 +34,7 @@ std::string order_text(const std::vector<std::string>& path) {
   std::string text;
   for (std::size_t i = 0; i < path.size(); ++i) {
     if (i > 0) text += '\n' + std::string(kIndent, ' ');
-    text += wrapped(fmt::format("{}. {}", i + 1, path[i]));
+    text += wrapped(fmt::format("{}. {}", i + 1, path[i]), kIndent, kWidth);
   }
   return path.empty() ? "none" : text;
 }

@@ -101,8 +101,9 @@ TEST_CASE(
                    other.tokens_per_s_per_gpu > point.tokens_per_s_per_gpu));
     }
   REQUIRE(plan.recommended.has_value());
-  CHECK(plan.results[*plan.recommended].tokens_per_s_per_gpu ==
-        plan.results[plan.pareto.back()].tokens_per_s_per_gpu);
+  // Within 2 % of the most that any gives.
+  CHECK(plan.results[*plan.recommended].tokens_per_s_per_gpu >=
+        0.98 * plan.results[plan.pareto.back()].tokens_per_s_per_gpu);
 }
 
 TEST_CASE("capacity plan: a decode step's tokens are its batch, whatever the step takes") {
