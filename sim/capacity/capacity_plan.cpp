@@ -171,6 +171,15 @@ class CapacitySearch {
     for (const Candidate* candidate : candidates)
       is_dominated(candidate->bound) ? void(++plan_.counts.dominated)
                                      : promises.push_back({candidate, {}});
+    std::vector<ExchangeQuestion> questions;
+    bool halves = false;
+    for (const Promise& promise : promises) {
+      const DeploymentWork& work = promise.candidate->work;
+      if (work.deployment.ranks == 1) continue;
+      questions.push_back(work.exchange);
+      halves = halves || work.deployment.micro_batching == MicroBatching::tbo;
+    }
+    exchanges_.prepare(questions, halves);
     tbb::parallel_for(std::size_t{0}, promises.size(), [&](std::size_t i) {
       promises[i].bound = exchange_bound(serving_, promises[i].candidate->work, exchanges_);
     });

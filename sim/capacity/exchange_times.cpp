@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
+#include <tbb/blocked_range.h>
+#include <tbb/parallel_for.h>
 
 #include "models/kernel_families.hpp"
 #include "sim/base/check.hpp"
@@ -80,6 +84,20 @@ Scenario scenario_of(const ExchangeQuestion& question,
 
 // Numbers of tokens that are simulated; the others lie on straight lines between two of them.
 constexpr std::array<std::int64_t, 5> kKnots = {1, 32, 128, 512, 1024};
+// Low-latency kernels move a row for each expert: of many ranks that are all told, fewer tokens
+// fill their links as well.
+constexpr std::int64_t kManyMessages = 80'000;
+constexpr std::size_t kLeastKnots = 3;
+
+std::span<const std::int64_t> knots_of(const ExchangeQuestion& question,
+                                       const ServingSystem& system) {
+  std::span<const std::int64_t> knots = kKnots;
+  if (folds(question, system) || !find_family(question.kernel)->takes_split) return knots;
+  while (knots.size() > kLeastKnots &&
+         std::int64_t{question.ranks} * question.top_k * knots.back() > kManyMessages)
+    knots = knots.first(knots.size() - 1);
+  return knots;
+}
 
 // Of the way from one number of tokens to another; beyond 1 where there are more.
 struct Line {
@@ -98,8 +116,8 @@ struct Neighbours {
   Line line;
 };
 
-Neighbours neighbours_of(const ExchangeQuestion& question) {
-  const auto* const above = std::lower_bound(kKnots.begin() + 1, kKnots.end() - 1, question.tokens);
+Neighbours neighbours_of(const ExchangeQuestion& question, std::span<const std::int64_t> knots) {
+  const auto above = std::lower_bound(knots.begin() + 1, knots.end() - 1, question.tokens);
   Neighbours result{question, question, {}};
   result.few.tokens = *(above - 1);
   result.many.tokens = *above;
@@ -135,13 +153,40 @@ const SplitExchange& ExchangeTimes::find_split(const ExchangeQuestion& question)
 }
 
 bool ExchangeTimes::is_simulated(const ExchangeQuestion& question) const {
+  const auto knots = knots_of(question, system_);
   return messages_of(question) <= kMostMessages ||
-         std::find(kKnots.begin(), kKnots.end(), question.tokens) != kKnots.end();
+         std::find(knots.begin(), knots.end(), question.tokens) != knots.end();
+}
+
+void ExchangeTimes::prepare(const std::vector<ExchangeQuestion>& questions, bool halves) {
+  std::set<ExchangeQuestion> needed;
+  for (const ExchangeQuestion& question : questions) {
+    if (is_simulated(question)) {
+      needed.insert(question);
+      continue;
+    }
+    const Neighbours beside = neighbours_of(question, knots_of(question, system_));
+    needed.insert({beside.few, beside.many});
+  }
+  std::vector<ExchangeQuestion> order(needed.begin(), needed.end());
+  // The longest first, so that no thread is left alone with one at the end.
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return messages_of(a) > messages_of(b);
+  });
+  tbb::parallel_for(
+      tbb::blocked_range<std::size_t>(0, order.size(), 1),
+      [&](const tbb::blocked_range<std::size_t>& some) {
+        for (std::size_t i = some.begin(); i < some.end(); ++i) {
+          (void)find(order[i]);
+          if (halves && find_family(order[i].kernel)->takes_split) (void)find_split(order[i]);
+        }
+      },
+      tbb::simple_partitioner());
 }
 
 ExchangeTime ExchangeTimes::predict_time(const ExchangeQuestion& question) {
   if (is_simulated(question)) return simulate(question);
-  const Neighbours beside = neighbours_of(question);
+  const Neighbours beside = neighbours_of(question, knots_of(question, system_));
   const ExchangeTime& few = find(beside.few);
   ExchangeTime time = find(beside.many);
   time.dispatch.time = beside.line.at(few.dispatch.time, time.dispatch.time);
@@ -151,7 +196,7 @@ ExchangeTime ExchangeTimes::predict_time(const ExchangeQuestion& question) {
 
 SplitExchange ExchangeTimes::predict_split(const ExchangeQuestion& question) {
   if (is_simulated(question)) return simulate_split(question);
-  const Neighbours beside = neighbours_of(question);
+  const Neighbours beside = neighbours_of(question, knots_of(question, system_));
   const SplitExchange& few = find_split(beside.few);
   const SplitExchange& many = find_split(beside.many);
   return {beside.line.at(few.dispatch, many.dispatch), beside.line.at(few.combine, many.combine)};

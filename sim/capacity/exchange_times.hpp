@@ -55,6 +55,11 @@ class ExchangeTimes {
   // Of a kernel with FamilyKind::takes_split.
   [[nodiscard]] const SplitExchange& find_split(const ExchangeQuestion& question);
 
+  // Simulates what the answers to these questions need, all at once on as many threads as there may
+  // be; else threads that ask for the same exchange wait for each other. `halves`: of launches in
+  // two halves as well.
+  void prepare(const std::vector<ExchangeQuestion>& questions, bool halves);
+
   // With every message, however many there are.
   [[nodiscard]] ExchangeTime simulate(const ExchangeQuestion& question) const;
 

@@ -15,8 +15,7 @@ namespace {
 
 // Domains that a deployment may span, beside one: sizes that divide usual numbers of experts, or
 // that somebody serves on.
-constexpr std::array<std::int64_t, 16> kDomains = {
-    2, 3, 4, 5, 6, 8, 9, 10, 12, 16, 18, 20, 24, 32, 36, 40};
+constexpr std::array<std::int64_t, 11> kDomains = {2, 4, 6, 8, 9, 12, 16, 18, 24, 32, 40};
 constexpr std::array<std::int64_t, 2> kSms = {16, 24};
 constexpr std::array<std::int64_t, 26> kDecodeBatches = {
     1,  2,   4,   8,   12,  16,  24,  32,  40,  48,  56,  64,  80,

@@ -1,5 +1,6 @@
 #include "models/step_schedule.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <vector>
@@ -91,6 +92,22 @@ TEST_CASE("step_schedule: one communicator chains each dispatch to the other bat
       outcome({.kind = ScheduleKind::tbo, .order = QueueOrder::baton, .one_communicator = true});
   CHECK(tbo.step == 140us);
   CHECK(tbo.overlap.overlap == 0us);
+}
+
+TEST_CASE("step_schedule: kernels that meet their peers keep one order where SMs are missing") {
+  MoeStep step = small_step();
+  const auto chained = [&](std::uint32_t exchange_ctas, std::uint32_t ranks) {
+    step.rank_count = ranks;
+    for (MoeTask& task : step.tasks)
+      if (task.lane != StepLane::compute)
+        task.task.cta_count = task.lane == StepLane::exchange ? exchange_ctas : 20;
+    const ScheduledStep tbo = schedule_step(step, {.kind = ScheduleKind::tbo});
+    return std::ranges::any_of(
+        tbo.step.tasks, [](const StepTask& task) { return task.communicator != kNoCommunicator; });
+  };
+  CHECK_FALSE(chained(80, 2));  // 80 + 20 on 100 SMs
+  CHECK(chained(81, 2));
+  CHECK_FALSE(chained(81, 1));  // nobody to meet
 }
 
 TEST_CASE("step_schedule: on an auxiliary stream all but the last reduction hides") {
