@@ -161,22 +161,12 @@ class TraceWriter {
 
   void add_agent(const Track& track, std::uint32_t a) {
     const Plan& plan = prediction_->plan;
-    const Timeline& timeline = prediction_->timeline;
-    const Agent& agent = plan.agents[a];
-    const std::uint32_t end = agent.first_operation + agent.operation_count;
-    for (std::uint32_t i = agent.first_operation; i < end;) {
-      const Phase phase = plan.operations[i].phase;
-      std::uint32_t last = i;
-      while (last + 1 < end && plan.operations[last + 1].phase == phase) ++last;
-      // A load lands in the background: its agent goes on at once.
-      const Instant finish = last + 1 < end ? timeline.start[last + 1] : timeline.end[last];
+    for (const PhaseStretch& stretch : phase_stretches(plan, prediction_->timeline, plan.agents[a]))
       add_slice(track,
-                {kPhaseNames[static_cast<std::size_t>(phase)],
-                 timeline.start[i],
-                 finish,
-                 args_of(i, last + 1)});
-      i = last + 1;
-    }
+                {kPhaseNames[static_cast<std::size_t>(stretch.phase)],
+                 stretch.start,
+                 stretch.finish,
+                 args_of(stretch.first, stretch.end)});
   }
 
   // Where an operation sends something, or -1.

@@ -42,23 +42,13 @@ Instant end_of(const Timeline& timeline) {
 
 // An agent's operations, those of one phase that follow each other as one span.
 void append_phases(const Prediction& prediction, std::uint32_t a, std::vector<Span>& spans) {
-  const Plan& plan = prediction.plan;
-  const Timeline& timeline = prediction.timeline;
-  const Agent& agent = plan.agents[a];
-  const std::uint32_t end = agent.first_operation + agent.operation_count;
-  for (std::uint32_t i = agent.first_operation; i < end;) {
-    const Phase phase = plan.operations[i].phase;
-    std::uint32_t last = i;
-    while (last + 1 < end && plan.operations[last + 1].phase == phase) ++last;
-    // A load lands in the background: its agent goes on at once.
-    const Instant finish = last + 1 < end ? timeline.start[last + 1] : timeline.end[last];
-    if (finish > timeline.start[i])
+  const Agent& agent = prediction.plan.agents[a];
+  for (const PhaseStretch& stretch : phase_stretches(prediction.plan, prediction.timeline, agent))
+    if (stretch.finish > stretch.start)
       spans.push_back({kRoleNames[static_cast<std::size_t>(agent.role)],
-                       kPhaseNames[static_cast<std::size_t>(phase)],
-                       timeline.start[i],
-                       finish});
-    i = last + 1;
-  }
+                       kPhaseNames[static_cast<std::size_t>(stretch.phase)],
+                       stretch.start,
+                       stretch.finish});
 }
 
 // Spans of one lane as slices of `grain`, equal neighbours joined.

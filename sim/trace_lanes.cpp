@@ -60,4 +60,21 @@ std::vector<TraceRole> trace_lanes(const Plan& plan,
   return roles;
 }
 
+std::vector<PhaseStretch> phase_stretches(const Plan& plan,
+                                          const Timeline& timeline,
+                                          const Agent& agent) {
+  std::vector<PhaseStretch> stretches;
+  const std::uint32_t end = agent.first_operation + agent.operation_count;
+  for (std::uint32_t i = agent.first_operation; i < end;) {
+    const Phase phase = plan.operations[i].phase;
+    std::uint32_t next = i + 1;
+    while (next < end && plan.operations[next].phase == phase) ++next;
+    // A load lands in the background: its agent goes on at once.
+    const Instant finish = next < end ? timeline.start[next] : timeline.end[next - 1];
+    stretches.push_back({phase, i, next, timeline.start[i], finish});
+    i = next;
+  }
+  return stretches;
+}
+
 }  // namespace epsim

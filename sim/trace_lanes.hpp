@@ -29,4 +29,14 @@ struct TraceRole {
                                                  const Timeline& timeline,
                                                  std::uint32_t most_lanes);
 
+// Operations of one phase that an agent runs one after the other, [first, end) of the plan's.
+struct PhaseStretch {
+  Phase phase{};
+  std::uint32_t first = 0, end = 0;
+  Instant start, finish;
+};
+[[nodiscard]] std::vector<PhaseStretch> phase_stretches(const Plan& plan,
+                                                        const Timeline& timeline,
+                                                        const Agent& agent);
+
 }  // namespace epsim

@@ -110,6 +110,8 @@ SweepCell read_cell(const JsonValue& value, SweepCellKind kind) {
   return value.string();
 }
 
+}  // namespace
+
 void write_cell(const SweepCell& cell, JsonWriter& writer) {
   if (const auto* flag = std::get_if<bool>(&cell))
     writer.value(*flag);
@@ -120,8 +122,6 @@ void write_cell(const SweepCell& cell, JsonWriter& writer) {
   else
     writer.null();
 }
-
-}  // namespace
 
 std::string sweep_rows_text(const std::vector<SweepRow>& rows) {
   JsonWriter writer(0);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "models/calibration.hpp"
+#include "sim/base/json_writer.hpp"
 #include "sim/sweep/scenario_sweep.hpp"
 
 namespace epsim {
@@ -48,6 +49,8 @@ inline constexpr std::array kSweepColumns = {
 
 using SweepCell = std::variant<std::monostate, bool, double, std::string>;  // monostate: none
 using SweepRow = std::array<SweepCell, kSweepColumns.size()>;
+
+void write_cell(const SweepCell& cell, JsonWriter& writer);
 
 // Rows as text and back: JSON, in which doubles are exact. `name` stands for it in messages.
 [[nodiscard]] std::string sweep_rows_text(const std::vector<SweepRow>& rows);

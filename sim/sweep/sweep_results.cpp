@@ -33,17 +33,6 @@ std::string csv_text(const std::string& text) {
   return quoted + '"';
 }
 
-void write_cell(const SweepCell& cell, JsonWriter& writer) {
-  if (const auto* flag = std::get_if<bool>(&cell))
-    writer.value(*flag);
-  else if (const auto* number = std::get_if<double>(&cell))
-    writer.value(*number);
-  else if (const auto* text = std::get_if<std::string>(&cell))
-    writer.value(*text);
-  else
-    writer.null();
-}
-
 std::string csv_cell(const SweepCell& cell) {
   if (const auto* flag = std::get_if<bool>(&cell)) return *flag ? "true" : "false";
   if (const auto* number = std::get_if<double>(&cell)) return fmt::format("{}", *number);
