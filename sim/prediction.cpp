@@ -10,11 +10,7 @@
 namespace epsim {
 namespace {
 
-constexpr double kReach = 1.2816;  // sigmas to each side that hold kIntervalPercent
-// Outside the fitted shapes residuals grow by half. A judgement, set before it was checked: against
-// a rebuilt kernel the rms error was 3.6 % at the fitted hidden size, experts, top-k, ranks and
-// routing, and 5.6 % elsewhere, 1.55 times as much.
-constexpr double kFarther = 1.5;
+constexpr double kFarther = 1.5;                // of residuals outside the fitted shapes
 constexpr std::uint64_t kSlowPlan = 1'000'000;  // events beyond which the covariance is left out
 constexpr double kStep = 0.05;                  // of a constant's logarithm
 
@@ -85,7 +81,7 @@ LatencyInterval interval_of(const Prediction& prediction,
                             const KernelFamily& family) {
   const FamilyKind& kind = *find_family(family.name);
   const double latency_us = to_us(prediction.latency);
-  const double sigma = family.fit.residual_sigma * (in_range(workload, family) ? 1.0 : kFarther);
+  const double sigma = residual_sigma(workload, family);
   double variance = sigma * sigma;
   const auto& names = family.fit.fitted;
   // Of a fold too: who asks for thousands of ranks wants an answer in a second.
@@ -107,8 +103,12 @@ LatencyInterval interval_of(const Prediction& prediction,
       for (std::size_t j = 0; j < names.size(); ++j)
         variance += slope[i] * family.fit.covariance[i][j] * slope[j];
   }
-  const double reach = kReach * std::sqrt(variance);
+  const double reach = kIntervalReach * std::sqrt(variance);
   return {latency_us * std::exp(-reach), latency_us * std::exp(reach)};
+}
+
+double residual_sigma(const Workload& workload, const KernelFamily& family) {
+  return family.fit.residual_sigma * (in_range(workload, family) ? 1.0 : kFarther);
 }
 
 bool in_range(const Workload& workload, const KernelFamily& family) {

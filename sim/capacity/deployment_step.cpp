@@ -9,6 +9,7 @@
 #include "models/kernel_families.hpp"
 #include "models/split_exchange.hpp"
 #include "sim/capacity/played_step.hpp"
+#include "sim/prediction.hpp"
 
 namespace epsim {
 namespace {
@@ -23,7 +24,6 @@ constexpr double kStepSigma = 0.04;
 // Of the laws of single kernels: the mean error of the held-out rows of
 // calibrate/observations/compute_h800.json (epsim validate --compute) is 8 %.
 constexpr double kKernelSigma = 0.10;
-constexpr double kReach = 1.2816;       // sigmas to each side of an 80 % interval
 constexpr std::int64_t kRowUnit = 128;  // kernels move rows of whole quantisation blocks
 
 std::int64_t rounded_up(std::int64_t value, std::int64_t unit) {
@@ -143,7 +143,7 @@ double sigma_of(const DeploymentResult& result, double exchange) {
 }
 
 void fill_in_rates(const DeploymentWork& work, double sigma, DeploymentResult& result) {
-  const double spread = std::exp(kReach * sigma);
+  const double spread = std::exp(kIntervalReach * sigma);
   result.step_low_us = result.step_us / spread;
   result.step_high_us = result.step_us * spread;
   const double steps = static_cast<double>(work.steps);

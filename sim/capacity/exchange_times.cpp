@@ -26,8 +26,6 @@ namespace {
 
 // Messages up to which an exchange is simulated whatever its tokens: that takes milliseconds.
 constexpr std::int64_t kMostMessages = 4'000;
-// Outside the fitted shapes residuals grow by half, as interval_of() has it.
-constexpr double kFarther = 1.5;
 
 std::int64_t messages_of(const ExchangeQuestion& question) {
   return std::int64_t{question.ranks} * question.tokens * question.top_k;
@@ -218,7 +216,7 @@ ExchangeTime ExchangeTimes::simulate(const ExchangeQuestion& question) const {
     part = step_exchange(prediction, question.kernel, system_.nvlink, machine);
   }
   time.beyond_range = beyond_range(workload, family);
-  time.sigma = family.fit.residual_sigma * (time.beyond_range.empty() ? 1.0 : kFarther);
+  time.sigma = residual_sigma(workload, family);
   return time;
 }
 
